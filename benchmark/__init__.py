@@ -1,0 +1,1 @@
+"""backmapbench: a benchmark for backmapping coarse-grained molecular models to atoms."""

@@ -1,0 +1,1 @@
+"""Datasets: cards, loaders, recipes and the data embedded in the package."""
