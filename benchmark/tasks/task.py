@@ -1,0 +1,119 @@
+"""``Task``: a card with its data. What a backmapper may see and what the harness holds back come from different calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backmapbench.coarse_graining import CoarseMapping, atom_index, atom_slice, centre_of_geometry, centre_of_mass
+from backmapbench.datasets.catalogue import Dataset, load_dataset
+from backmapbench.datasets.trajectories import Trajectories
+from backmapbench.errors import CardError
+from backmapbench.metrics import Metric, MetricContext, metric_class
+from backmapbench.submissions import System, TrainingSet
+from backmapbench.tasks.card import TaskCard, find_card, read_card
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task card and its dataset.
+
+    Every frame is moved so that its bead centroid is the origin: the origin is then a function of the beads alone and
+    tells a backmapper nothing of the atoms that it is to find.
+    """
+
+    card: TaskCard
+    dataset: Dataset
+
+    @cached_property
+    def mapping(self) -> CoarseMapping:
+        """How atoms become beads."""
+        entry, topology = self.card.mapping, self.dataset.topology
+        if entry.kind == "slice":
+            return atom_slice(topology, entry.atoms or [])
+        groups = entry.groups or {}
+        build = centre_of_geometry if entry.kind == "centre_of_geometry" else centre_of_mass
+        return build(topology, list(groups.values()), list(groups))
+
+    @property
+    def temporal(self) -> bool:
+        """Whether frames are in time order, ``frame_ps`` apart."""
+        return self.card.protocol == "temporal"
+
+    @cached_property
+    def system(self) -> System:
+        """What a backmapper knows of the molecule."""
+        return System(self.dataset.topology, self.mapping, self.dataset.card.temperature_K)
+
+    def atoms(self, split: str) -> Trajectories:
+        """All-atom positions of a split, each frame centred on its beads. For the harness; never handed to a model
+        for the scored or fresh split."""
+        return self._centred(self.dataset.split(split))
+
+    def beads(self, split: str) -> Trajectories:
+        """Bead positions of a split: a fresh array that shares no memory with the atoms."""
+        atoms = self.atoms(split)
+        return atoms.replace_positions(np.array(self.mapping.positions(atoms.positions)))
+
+    def training_set(self) -> TrainingSet:
+        """What a backmapper may learn from."""
+        return TrainingSet(self.atoms(self.card.splits.train), self.atoms(self.card.splits.validation))
+
+    def metrics(self, names: list[str] | None = None) -> list[Metric]:
+        """The card's metrics (or those of them in ``names``), fitted to the scored split's reference."""
+        reference = self.atoms(self.card.splits.scored)
+        shared: dict[object, object] = {}
+        kinetics = {} if self.card.kinetics is None else self.card.kinetics.model_dump()
+        if kinetics:
+            kinetics["torsions"] = self._indices(kinetics["torsions"])
+        hidden = self._indices(self.card.hidden.torsions if self.card.hidden else [])
+        fitted = []
+        for name, settings in self.card.metrics.items():
+            if names is not None and name not in names:
+                continue
+            context = MetricContext(
+                topology=self.dataset.topology,
+                topology_path=str(self.dataset.topology_path),
+                mapping=self.mapping,
+                reference=reference,
+                temperature_K=self.dataset.card.temperature_K,
+                force_field=tuple(self.dataset.card.force_field.scored),
+                settings=settings,
+                kinetics=kinetics,
+                hidden_torsions=hidden,
+                shared=shared,
+            )
+            fitted.append(metric_class(name).fit(context))
+        return fitted
+
+    def _indices(self, torsions: list[list[str]]) -> NDArray[np.intp]:
+        quads = [[atom_index(self.dataset.topology, label) for label in torsion] for torsion in torsions]
+        return np.array(quads, dtype=np.intp).reshape(-1, 4)
+
+    def _centred(self, data: Trajectories) -> Trajectories:
+        centroids = self.mapping.positions(data.positions.astype(np.float64)).mean(axis=1, keepdims=True)
+        centred = data.replace_positions(data.positions - centroids)
+        return centred if self.temporal else Trajectories(centred.positions, centred.lengths, None)
+
+
+def load_task(name: str) -> Task:
+    """The task called ``name``, or the one described by the card file at that path.
+
+    Raises UnknownNameError, CardError (a wrong card, atom names the topology lacks) or DataError (files).
+    """
+    path = find_card(name)
+    card = read_card(path)
+    task = Task(card, load_dataset(card.dataset))
+    if task.temporal and task.dataset.card.frame_ps is None:
+        raise CardError(f"{path}: protocol 'temporal' needs a dataset with frame_ps; '{card.dataset}' has none")
+    try:
+        _ = task.mapping
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from error
+    for role, split in card.splits.model_dump().items():
+        if split not in task.dataset.card.splits:
+            raise CardError(f"{path}: splits.{role} = '{split}' is not a split of dataset '{card.dataset}'")
+    return task
