@@ -1,0 +1,275 @@
+"""The command line: ``backmapbench ls | run | report | beads | datasets``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backmapbench.errors import BackmapbenchError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+datasets_app = typer.Typer(no_args_is_help=True, help="List, verify, simulate and pack datasets.")
+app.add_typer(datasets_app, name="datasets")
+
+out = Console()
+err = Console(stderr=True)
+DEFAULT_TASK = "adp-mini-temporal"
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.callback()
+def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show log messages.")] = False) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)])
+
+
+@app.command()
+def ls(as_json: JsonFlag = False) -> None:
+    """List tasks, datasets, models, controls and metrics, with where each comes from."""
+    from backmapbench.controls import CONTROLS
+    from backmapbench.datasets.catalogue import CARDS, dataset_names, read_card
+    from backmapbench.metrics import METRICS, metric_class
+    from backmapbench.submissions.registry import installed_models
+    from backmapbench.tasks.card import find_card, task_names
+    from backmapbench.tasks.card import read_card as read_task
+
+    tasks = [read_task(find_card(name)) for name in task_names()]
+    cards = [read_card(CARDS / f"{name}.toml") for name in dataset_names()]
+    content: dict[str, list[dict[str, Any]]] = {
+        "tasks": [{"name": t.name, "version": t.version, "dataset": t.dataset, "title": t.title} for t in tasks],
+        "datasets": [{"name": c.name, "version": c.version, "tier": c.tier, "title": c.title} for c in cards],
+        "models": [{"name": m.name, "target": m.target, "origin": m.origin} for m in installed_models()],
+        "controls": [{"name": name, "description": control.info.description} for name, control in CONTROLS.items()],
+        "metrics": [],
+    }
+    for name in METRICS:
+        metric = metric_class(name)
+        scores = {score.id: score.summary for score in metric.scores}
+        content["metrics"].append({"name": name, "version": metric.version, "unit": metric.scores[0].unit, "scores": scores})
+    if as_json:
+        _print_json(content)
+        return
+    for kind, entries in content.items():
+        table = Table(title=kind, title_justify="left", title_style="bold")
+        columns = [key for key in entries[0] if key != "scores"] if entries else []
+        for column in columns:
+            table.add_column(column)
+        for entry in entries:
+            table.add_row(*(str(entry[column]) for column in columns))
+        out.print(table)
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Model, control, file.py:Class or prediction folder; repeatable. Default: all."),
+    ] = None,
+    controls: Annotated[bool, typer.Option(help="Also run the control rows, without which nothing is greyed.")] = True,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 ... N-1 for models that draw samples.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Samples per frame asked of models.")] = 1,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for records.")] = Path("results"),
+    resume: Annotated[bool, typer.Option("--resume", help="Keep records that fit; run only the rest.")] = False,
+    chunk_frames: Annotated[int, typer.Option(min=1, help="Frames scored at a time.")] = 2000,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run backmappers and controls on a task and write one record each."""
+    from backmapbench.controls import CONTROLS
+    from backmapbench.runner import PROTOCOL_CONTROLS, Row, Settings, plan, prepare_folder, run_rows
+    from backmapbench.submissions.registry import installed_models
+    from backmapbench.tasks import load_task
+
+    settings = Settings(output, resume, samples, chunk_frames)
+    prepare_folder(settings)
+    loaded = load_task(task)
+    names = list(model) if model else [entry.name for entry in installed_models()]
+    if controls:
+        always = [*CONTROLS, *PROTOCOL_CONTROLS]
+        names = always + [name for name in names if name not in always]
+    rows = plan(loaded, names, list(range(seeds)))
+    resumed: list[str] = []
+    try:
+        with _progress(as_json) as progress:
+            bar = progress.add_task("starting", total=len(rows))
+
+            def notify(row: Row, stage: str) -> None:
+                label = f"{row.name} seed {row.seed}"
+                if stage == "resumed":
+                    resumed.append(label)
+                progress.update(bar, description=f"{label}: {stage}", completed=rows.index(row))
+
+            records = run_rows(loaded, rows, settings, notify)
+            progress.update(bar, completed=len(rows), description="done")
+    except KeyboardInterrupt:
+        err.print(f"interrupted; finished rows are in {output}: run the same command with --resume to go on")
+        raise typer.Exit(130) from None
+    failed = [(r.model.name, name, m.reason) for r in records for name, m in r.metrics.items() if m.status == "failed"]
+    if as_json:
+        _print_json({"folder": str(output), "resumed": resumed, "records": [r.model_dump() for r in records]})
+        return
+    if resumed:
+        out.print(f"resumed: {len(resumed)} of {len(rows)} rows were finished already and kept")
+    for name, metric, reason in failed:
+        out.print(f"[yellow]{name}: {metric} failed: {reason}[/yellow]")
+    out.print(f"{len(records)} records in {output}; `backmapbench report {output}` draws the board", soft_wrap=True)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of records.")] = Path("results"),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; default: beside the records.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the board and write it as a page (index.html), Markdown, CSV and JSON."""
+    from backmapbench.board import render_terminal, write_report
+
+    written = write_report(folder, output)
+    if as_json:
+        board = next(path for path in written if path.suffix == ".json")
+        sys.stdout.write(board.read_text(encoding="utf-8") + "\n")
+        return
+    for part in render_terminal(folder):
+        out.print(part)
+    for path in written:
+        out.print(f"wrote {path}", soft_wrap=True)
+
+
+@app.command()
+def beads(
+    folder: Annotated[Path, typer.Argument(help="Empty folder to write to.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write what a backmapper sees of a task, for programs outside Python; score their output with `run -m FOLDER`."""
+    from backmapbench.errors import DataError
+    from backmapbench.submissions.predictions import write_input
+    from backmapbench.tasks import load_task
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder}: is not an empty folder; give another")
+    loaded = load_task(task)
+    written = write_input(folder, loaded.system, loaded.beads(loaded.card.splits.scored), loaded.card.name)
+    if as_json:
+        _print_json([str(path) for path in written])
+    else:
+        out.print(f"wrote {len(written)} files to {folder}", soft_wrap=True)
+
+
+@datasets_app.command("ls")
+def datasets_ls(as_json: JsonFlag = False) -> None:
+    """List datasets with size, tier and licence."""
+    from backmapbench.datasets.catalogue import CARDS, dataset_names, read_card
+
+    cards = [read_card(CARDS / f"{name}.toml") for name in dataset_names()]
+    rows = [
+        {
+            "name": card.name,
+            "version": card.version,
+            "tier": card.tier,
+            "atoms": card.atoms,
+            "frames": sum(split.frames for split in card.splits.values()),
+            "MB": round(sum(split.bytes for split in card.splits.values()) / 1e6, 2),
+            "licence": card.licence,
+            "title": card.title,
+        }
+        for card in cards
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    out.print(table)
+
+
+@datasets_app.command("verify")
+def datasets_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Datasets; default: all.")] = None, as_json: JsonFlag = False
+) -> None:
+    """Check the hash of every file of the datasets."""
+    from backmapbench.datasets.catalogue import dataset_names, load_dataset
+
+    checked = {name: [str(path) for path in load_dataset(name).verify()] for name in names or dataset_names()}
+    if as_json:
+        _print_json(checked)
+        return
+    for name, paths in checked.items():
+        out.print(f"{name}: {len(paths)} files are what the card says")
+
+
+@datasets_app.command("simulate")
+def datasets_simulate(
+    name: Annotated[str, typer.Argument(help="Recipe, see `backmapbench datasets ls`.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default: NAME-run.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
+    trajectories: Annotated[int | None, typer.Option(min=1, help="Fewer (or more) trajectories than the recipe.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames per trajectory instead of the recipe's.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a recipe; run again to continue after an interruption, with the same result as an unbroken run."""
+    from backmapbench.datasets.simulation import load_recipe, simulate
+
+    overrides = {key: value for key, value in (("trajectories", trajectories), ("frames", frames)) if value is not None}
+    recipe = load_recipe(name, overrides)
+    folder = output or Path(f"{name}-run")
+    try:
+        with _progress(as_json) as progress:
+            bar = progress.add_task(f"simulating {name}", total=recipe.trajectories * recipe.parts)
+            done: Callable[[int, int], None] = lambda finished, total: progress.update(bar, completed=finished)
+            provenance = simulate(recipe, folder, workers, done)
+    except KeyboardInterrupt:
+        err.print(f"interrupted; run the same command again to continue in {folder}")
+        raise typer.Exit(130) from None
+    if as_json:
+        _print_json(provenance)
+    else:
+        out.print(f"simulated {provenance['simulated_ns']:g} ns in {provenance['core_seconds']:g} core seconds into {folder}")
+
+
+@datasets_app.command("pack")
+def datasets_pack(
+    name: Annotated[str, typer.Argument(help="Recipe whose run is finished.")],
+    run_folder: Annotated[Path, typer.Option("--run", help="The run folder.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Cut the embedded splits from a finished run and write the dataset's card (for maintainers)."""
+    from backmapbench.datasets.packing import pack
+    from backmapbench.datasets.simulation import load_recipe
+
+    card = pack(load_recipe(name), run_folder)
+    if as_json:
+        _print_json({"card": str(card)})
+    else:
+        out.print(f"wrote {card}", soft_wrap=True)
+
+
+def _progress(quiet: bool) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, disable=quiet)
+
+
+def _print_json(content: object) -> None:
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
+
+
+def main() -> None:
+    """Entry point: an error that the user caused is one line on stderr and exit code 2."""
+    try:
+        app()
+    except BackmapbenchError as error:
+        err.print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
+        raise SystemExit(2) from None

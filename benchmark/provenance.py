@@ -1,0 +1,95 @@
+"""Where a record comes from: code, packages, hardware, memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("backmapbench", "deeptime", "mdtraj", "numpy", "openmm", "scipy", "torch")
+PACKAGE_FOLDER = Path(__file__).parent
+SCORING_CODE = ("metrics", "coarse_graining", "tasks", "evaluation.py", "bootstrap.py", "intervals.py", "controls.py")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that scores may depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, str | int]:
+    """Processor, usable cores and operating system."""
+    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.machine()}"}
+
+
+def git_commit() -> str:
+    """Commit of the checkout this package lies in (with ``+changes``), or "" for an installed wheel."""
+    folder = PACKAGE_FOLDER
+    if not (folder.parent / ".git").exists():
+        return ""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of files, folders taken with all their source, data and weight files."""
+    digest = hashlib.sha256()
+    for path in paths:
+        members = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc")
+        for member in members:
+            digest.update(member.name.encode())
+            digest.update(member.read_bytes())
+    return digest.hexdigest()
+
+
+def scoring_code_hash() -> str:
+    """SHA-256 of the code that scores: a record made by other scoring code is not resumed from."""
+    return hash_files(PACKAGE_FOLDER / name for name in SCORING_CODE)
+
+
+class PeakMemory:
+    """Largest resident memory of this process since ``start``, MB.
+
+    On Linux the kernel's high-water mark is reset first; elsewhere the mark of the whole process life is reported.
+    """
+
+    def __init__(self) -> None:
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            pass
+
+    def megabytes(self) -> float:
+        """Peak so far, MB (10^6 bytes)."""
+        try:
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        except (OSError, StopIteration):
+            kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return kilobytes * 1024 / 1e6
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
