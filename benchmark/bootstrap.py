@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,25 +41,31 @@ def draw_weights(blocks: int, replicates: int, seed: int, paired: bool) -> Weigh
 class Stacked:
     """Block statistics of one metric, stacked so that a weighted sum over blocks is one product."""
 
-    def __init__(self, blocks: Sequence[Statistics]) -> None:
-        self.parts: dict[str, dict[str, Additive]] = {part: {} for part in PARTS}
-        for part in PARTS:
-            for name in getattr(blocks[0], part):
-                values = [getattr(block, part)[name] for block in blocks]
-                self.parts[part][name] = sparse.csr_array(sparse.vstack(values)) if sparse.issparse(values[0]) else np.stack(values)
+    def __init__(self, parts: Mapping[str, Mapping[str, Additive]]) -> None:
+        """``parts``: part -> name -> dense (blocks, ...) or sparse (blocks, K)."""
+        self.parts = parts
         self._compact = {
             (part, name): _occupied(value)
-            for part, entries in self.parts.items()
+            for part, entries in parts.items()
             for name, value in entries.items()
             if sparse.issparse(value)
         }
 
+    @classmethod
+    def of(cls, blocks: Sequence[Statistics]) -> Self:
+        """Stack the statistics of every block."""
+        parts: dict[str, dict[str, Additive]] = {part: {} for part in PARTS}
+        for part in PARTS:
+            for name in getattr(blocks[0], part):
+                values = [getattr(block, part)[name] for block in blocks]
+                stack = (lambda rows: sparse.csr_array(sparse.vstack(rows))) if sparse.issparse(values[0]) else np.stack
+                parts[part][name] = stack(values)
+        return cls(parts)
+
     def merge(self, reference: NDArray[np.float64], prediction: NDArray[np.float64]) -> Statistics:
         """Weighted sum over blocks; both weights (blocks,)."""
         weights = {"reference": reference, "prediction": prediction, "paired": prediction}
-        merged = [
-            {name: self._weighted(part, name, weights[part]) for name in self.parts[part]} for part in PARTS
-        ]
+        merged = [{name: self._weighted(part, name, weights[part]) for name in self.parts[part]} for part in PARTS]
         return Statistics(*merged)
 
     def _weighted(self, part: str, name: str, weights: NDArray[np.float64]) -> Additive:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,14 +36,14 @@ def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show l
 def ls(as_json: JsonFlag = False) -> None:
     """List tasks, datasets, models, controls and metrics, with where each comes from."""
     from backmapbench.controls import CONTROLS
-    from backmapbench.datasets.catalogue import CARDS, dataset_names, read_card
+    from backmapbench.datasets.catalogue import dataset_names, load_dataset
     from backmapbench.metrics import METRICS, metric_class
     from backmapbench.submissions.registry import installed_models
     from backmapbench.tasks.card import find_card, task_names
     from backmapbench.tasks.card import read_card as read_task
 
     tasks = [read_task(find_card(name)) for name in task_names()]
-    cards = [read_card(CARDS / f"{name}.toml") for name in dataset_names()]
+    cards = [load_dataset(name).card for name in dataset_names()]
     content: dict[str, list[dict[str, Any]]] = {
         "tasks": [{"name": t.name, "version": t.version, "dataset": t.dataset, "title": t.title} for t in tasks],
         "datasets": [{"name": c.name, "version": c.version, "tier": c.tier, "title": c.title} for c in cards],
@@ -169,9 +168,9 @@ def beads(
 @datasets_app.command("ls")
 def datasets_ls(as_json: JsonFlag = False) -> None:
     """List datasets with size, tier and licence."""
-    from backmapbench.datasets.catalogue import CARDS, dataset_names, read_card
+    from backmapbench.datasets.catalogue import dataset_names, load_dataset
 
-    cards = [read_card(CARDS / f"{name}.toml") for name in dataset_names()]
+    cards = [load_dataset(name).card for name in dataset_names()]
     rows = [
         {
             "name": card.name,
@@ -229,8 +228,11 @@ def datasets_simulate(
     try:
         with _progress(as_json) as progress:
             bar = progress.add_task(f"simulating {name}", total=recipe.trajectories * recipe.parts)
-            done: Callable[[int, int], None] = lambda finished, total: progress.update(bar, completed=finished)
-            provenance = simulate(recipe, folder, workers, done)
+
+            def tell(finished: int, total: int) -> None:
+                progress.update(bar, completed=finished, total=total)
+
+            provenance = simulate(recipe, folder, workers, tell)
     except KeyboardInterrupt:
         err.print(f"interrupted; run the same command again to continue in {folder}")
         raise typer.Exit(130) from None

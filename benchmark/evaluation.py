@@ -67,7 +67,7 @@ class Evaluator:
                 entries[metric.id] = MetricEntry(version=metric.version, status="no pair", reason="frames are not those of the reference")
                 continue
             try:
-                stacked = Stacked([self._block(metric, chunks, block) for block in range(blocks)])
+                stacked = Stacked.of([self._block(metric, chunks, block) for block in range(blocks)])
                 values, samples = replicate_scores(metric, stacked, weights)
             except Exception as error:  # a metric that cannot be computed is a failure of this row, with its reason
                 logger.debug("metric %s failed", metric.id, exc_info=True)

@@ -1,0 +1,34 @@
+# Two commands: `make leaderboard` and `make test`. Each sets up its own environment first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+SEEDS ?= 3
+
+.PHONY: leaderboard test lint types bench-check clean
+
+leaderboard: $(VENV)/.ready
+	$(BIN)/backmapbench run --task adp-mini-temporal --seeds $(SEEDS) --output $(RESULTS) --resume
+	$(BIN)/backmapbench report $(RESULTS)
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+bench-check: $(VENV)/.ready
+	$(BIN)/asv check --python=same
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@

@@ -1,0 +1,1 @@
+"""asv benchmarks: throughput per frame and the whole embedded evaluation."""

@@ -1,0 +1,30 @@
+"""Dealing trajectories to splits."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backmapbench.datasets.packing import deal
+from backmapbench.errors import CardError
+
+
+@given(st.sets(st.integers(0, 63), max_size=12))
+def test_no_trajectory_twice_and_every_basin_as_often(rare):
+    splits = {"test": 12, "fresh": 12, "train": 8, "validation": 4}
+    dealt = deal(64, 4, sorted(rare), splits)
+    everything = [index for indices in dealt.values() for index in indices]
+    assert len(everything) == len(set(everything))
+    for name, indices in dealt.items():
+        assert [sum(i % 4 == basin for i in indices) for basin in range(4)] == [splits[name] // 4] * 4
+
+
+def test_rare_trajectories_go_round():
+    dealt = deal(32, 4, [1, 5, 9], {"test": 4, "fresh": 4, "train": 4})
+    assert [1 in dealt["test"], 5 in dealt["fresh"], 9 in dealt["train"]] == [True, True, True]
+
+
+def test_too_few_trajectories_and_uneven_splits_are_refused():
+    with pytest.raises(CardError, match="do not fill"):
+        deal(8, 4, [], {"test": 8, "fresh": 4})
+    with pytest.raises(CardError, match="multiples"):
+        deal(8, 4, [], {"test": 3})
