@@ -13,13 +13,13 @@ import lzma
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from backmapbench.datasets.trajectories import Positions, Trajectories
 from backmapbench.errors import DataError
 from backmapbench.files import atomic_write
+from numpy.typing import NDArray
 
 
 def spanning_tree(bonds: Sequence[tuple[int, int]], atoms: int) -> NDArray[np.int32]:
@@ -54,7 +54,7 @@ def write(path: Path, trajectories: Trajectories, parents: NDArray[np.int32], qu
         raise DataError(f"{path}: a distance is too long for a grid of {quantum} nm; make the molecule whole first")
     words = np.ascontiguousarray(differences.reshape(len(grid), -1).T.astype("<i2"))
     planes = words.view(np.uint8).reshape(*words.shape, 2).transpose(2, 0, 1)
-    arrays = {
+    arrays: dict[str, NDArray[Any] | np.float64] = {
         "planes": np.ascontiguousarray(planes),
         "parents": parents.astype(np.int32),
         "quantum": np.float64(quantum),

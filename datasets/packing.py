@@ -9,14 +9,13 @@ from typing import Any
 import mdtraj
 import numpy as np
 import tomli_w
-from numpy.typing import NDArray
-
 from backmapbench.datasets import codec
 from backmapbench.datasets.catalogue import CARDS, ROOT
 from backmapbench.datasets.simulation import RECIPES, Recipe, load_trajectory, simulation_provenance
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, DataError
 from backmapbench.files import atomic_write, sha256
+from numpy.typing import NDArray
 
 KB = 0.00831446261815324  # kJ/mol/K
 
@@ -99,7 +98,9 @@ def deal(trajectories: int, basins: int, rare: list[int], splits: dict[str, int]
         for basin in range(basins):
             chosen = [index for index in free if index % basins == basin][: places[basin]]
             if len(chosen) < places[basin]:
-                raise CardError(f"{trajectories} trajectories do not fill split '{name}'; simulate more or ask for fewer")
+                raise CardError(
+                    f"{trajectories} trajectories do not fill split '{name}'; simulate more or ask for less"
+                )
             free = [index for index in free if index not in chosen]
             dealt[name] += chosen
     return {name: sorted(indices) for name, indices in dealt.items()}
@@ -108,7 +109,8 @@ def deal(trajectories: int, basins: int, rare: list[int], splits: dict[str, int]
 def _load(recipe: Recipe, run: Path, index: int) -> NDArray[np.float32]:
     frames = load_trajectory(run, index)
     if len(frames) != recipe.frames:
-        raise DataError(f"{run}: trajectory {index} has {len(frames)} of {recipe.frames} frames; continue the simulation")
+        found = f"trajectory {index} has {len(frames)} of {recipe.frames} frames"
+        raise DataError(f"{run}: {found}; continue the simulation")
     return frames
 
 
@@ -119,7 +121,8 @@ def _file(path: Path) -> dict[str, Any]:
 def _visits(data: Trajectories, topology: mdtraj.Topology, torsion: list[int]) -> dict[str, Any]:
     """How often phi crosses between its two sides, with hysteresis so that grazing 0 does not count.
 
-    The side is phi > 0 once 30 < phi < 120 degrees and phi < 0 once -180 < phi < -30 degrees (alphaL and C7ax against the rest).
+    A frame is on the positive side once 30 < phi < 120 degrees (alphaL, C7ax), on the negative once phi < -30 degrees,
+    and between them where it was last.
     """
     phi = np.degrees(mdtraj.compute_dihedrals(mdtraj.Trajectory(data.positions, topology), [torsion])[:, 0])
     entered = left = 0
@@ -152,7 +155,7 @@ def _sides(phi: NDArray[np.floating]) -> NDArray[np.int8]:
 
 
 def _rounding(exact: Trajectories, stored: Trajectories, topology: Path, recipe: Recipe) -> dict[str, float]:
-    """Shift of the mean potential energy by rounding, kT, over every twentieth frame (vacuum force field, unconstrained)."""
+    """Shift of the mean potential energy by rounding, kT, over every twentieth frame (vacuum, unconstrained)."""
     import openmm
     from openmm import app, unit
 
@@ -167,7 +170,8 @@ def _rounding(exact: Trajectories, stored: Trajectories, topology: Path, recipe:
             found.append(context.getState(getEnergy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole))
         return np.array(found)
 
-    difference = (energies(stored.positions) - energies(exact.positions)) / (KB * recipe.settings["integrator"]["temperature_K"])
+    kT = KB * recipe.settings["integrator"]["temperature_K"]  # noqa: N806 - the field's name
+    difference = (energies(stored.positions) - energies(exact.positions)) / kT
     return {
         "mean_energy_shift_kT": round(float(difference.mean()), 4),
         "largest_coordinate_shift_nm": round(float(np.abs(stored.positions - exact.positions).max()), 6),

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from backmapbench.errors import CardError, DataError, UnknownNameError
 from backmapbench.files import atomic_write
 
@@ -37,18 +36,22 @@ class Recipe:
 
     @property
     def name(self) -> str:
+        """Name of the recipe and of the dataset it makes."""
         return str(self.settings["name"])
 
     @property
     def trajectories(self) -> int:
+        """Number of trajectories."""
         return int(self.settings["trajectories"])
 
     @property
     def frames(self) -> int:
+        """Frames of each trajectory."""
         return int(self.settings["frames"])
 
     @property
     def parts(self) -> int:
+        """Pieces, with a checkpoint after each, that a trajectory is written in."""
         return self.frames // int(self.settings["checkpoint_frames"])
 
 
@@ -203,7 +206,7 @@ def _run_trajectory(recipe: Recipe, folder: Path, index: int) -> None:
 
 
 def _build(recipe: Recipe) -> tuple[Any, np.ndarray, np.ndarray]:
-    """OpenMM System with a switchable torsion restraint, masses (atoms,) in amu and start positions (atoms, 3) in nm."""
+    """OpenMM System with a switchable torsion restraint, masses (atoms,) in amu, start positions (atoms, 3) in nm."""
     import openmm
     from openmm import app, unit
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from backmapbench.errors import DataError
+from numpy.typing import NDArray
 
 Positions = NDArray[np.float32]  # (frames, particles, 3), nm
 
