@@ -87,7 +87,9 @@ def _occupied(matrix: Additive) -> tuple[NDArray[np.intp], sparse.csr_array]:
     return columns, compact
 
 
-def replicate_scores(metric: Metric, stacked: Stacked, weights: Weights) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+def replicate_scores(
+    metric: Metric, stacked: Stacked, weights: Weights
+) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
     """Scores of the whole data, and of every replicate (replicates,), by score id."""
     ones = np.ones(weights.reference.shape[1])
     scores = metric.value(stacked.merge(ones, ones))

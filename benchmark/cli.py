@@ -54,7 +54,8 @@ def ls(as_json: JsonFlag = False) -> None:
     for name in METRICS:
         metric = metric_class(name)
         scores = {score.id: score.summary for score in metric.scores}
-        content["metrics"].append({"name": name, "version": metric.version, "unit": metric.scores[0].unit, "scores": scores})
+        unit = metric.scores[0].unit
+        content["metrics"].append({"name": name, "version": metric.version, "unit": unit, "scores": scores})
     if as_json:
         _print_json(content)
         return
@@ -73,7 +74,9 @@ def run(
     task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="Model, control, file.py:Class or prediction folder; repeatable. Default: all."),
+        typer.Option(
+            "--model", "-m", help="Model, control, file.py:Class or prediction folder; repeatable. All if none."
+        ),
     ] = None,
     controls: Annotated[bool, typer.Option(help="Also run the control rows, without which nothing is greyed.")] = True,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 ... N-1 for models that draw samples.")] = 1,
@@ -127,7 +130,7 @@ def run(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of records.")] = Path("results"),
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; default: beside the records.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: beside the records.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Print the board and write it as a page (index.html), Markdown, CSV and JSON."""
@@ -215,7 +218,7 @@ def datasets_simulate(
     name: Annotated[str, typer.Argument(help="Recipe, see `backmapbench datasets ls`.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default: NAME-run.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
-    trajectories: Annotated[int | None, typer.Option(min=1, help="Fewer (or more) trajectories than the recipe.")] = None,
+    trajectories: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Frames per trajectory instead of the recipe's.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -239,7 +242,9 @@ def datasets_simulate(
     if as_json:
         _print_json(provenance)
     else:
-        out.print(f"simulated {provenance['simulated_ns']:g} ns in {provenance['core_seconds']:g} core seconds into {folder}")
+        out.print(
+            f"simulated {provenance['simulated_ns']:g} ns into {folder} ({provenance['core_seconds']:g} core seconds)"
+        )
 
 
 @datasets_app.command("pack")
@@ -260,7 +265,8 @@ def datasets_pack(
 
 
 def _progress(quiet: bool) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    text = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=err, disable=quiet)
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.metrics.superposition import superpose
 from backmapbench.submissions import ModelInfo
+from backmapbench.superposition import superpose
 from backmapbench.tasks import Task
 
 Prediction = NDArray[np.float32]  # (samples, frames, atoms, 3), nm

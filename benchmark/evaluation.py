@@ -64,14 +64,16 @@ class Evaluator:
             if progress is not None:
                 progress(metric.id)
             if metric.paired and not paired:
-                entries[metric.id] = MetricEntry(version=metric.version, status="no pair", reason="frames are not those of the reference")
+                reason = "frames are not those of the reference"
+                entries[metric.id] = MetricEntry(version=metric.version, status="no pair", reason=reason)
                 continue
             try:
                 stacked = Stacked.of([self._block(metric, chunks, block) for block in range(blocks)])
                 values, samples = replicate_scores(metric, stacked, weights)
             except Exception as error:  # a metric that cannot be computed is a failure of this row, with its reason
                 logger.debug("metric %s failed", metric.id, exc_info=True)
-                entries[metric.id] = MetricEntry(version=metric.version, status="failed", reason=f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+                entries[metric.id] = MetricEntry(version=metric.version, status="failed", reason=reason)
                 continue
             undefined = not np.isfinite(values[metric.id])
             entries[metric.id] = MetricEntry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -13,7 +14,16 @@ from pathlib import Path
 
 PACKAGES = ("backmapbench", "deeptime", "mdtraj", "numpy", "openmm", "scipy", "torch")
 PACKAGE_FOLDER = Path(__file__).parent
-SCORING_CODE = ("metrics", "coarse_graining", "tasks", "evaluation.py", "bootstrap.py", "intervals.py", "controls.py")
+SCORING_CODE = (
+    "metrics",
+    "coarse_graining",
+    "tasks",
+    "evaluation.py",
+    "bootstrap.py",
+    "intervals.py",
+    "controls.py",
+    "superposition.py",
+)
 
 
 def versions() -> dict[str, str]:
@@ -29,7 +39,8 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, str | int]:
     """Processor, usable cores and operating system."""
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.machine()}"}
+    system = f"{platform.system()} {platform.machine()}"
+    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": system}
 
 
 def git_commit() -> str:
@@ -67,10 +78,8 @@ class PeakMemory:
     """
 
     def __init__(self) -> None:
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
     def megabytes(self) -> float:
         """Peak so far, MB (10^6 bytes)."""

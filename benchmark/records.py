@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from backmapbench.files import atomic_write, sha256
 from backmapbench.metrics.base import PARTS, Additive
 
 SCHEMA_VERSION = 1
-BlockStatistics = Mapping[str, Mapping[str, Mapping[str, Additive]]]
+BlockStatistics: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Additive]]]
 """metric -> part -> name -> array (blocks, ...) or sparse (blocks, K)."""
 
 
@@ -96,7 +96,9 @@ def record_path(folder: Path, task: str, model: str, seed: int) -> Path:
     return folder / task / model / f"seed-{seed}.json"
 
 
-def write_record(path: Path, record: Record, statistics: BlockStatistics, replicates: Mapping[str, NDArray]) -> Record:
+def write_record(
+    path: Path, record: Record, statistics: BlockStatistics, replicates: Mapping[str, NDArray[np.float64]]
+) -> Record:
     """Write ``path`` and the ``.npz`` beside it; the JSON comes last, so a record that exists is whole."""
     arrays: dict[str, NDArray[Any]] = {f"replicates|{name}": values for name, values in replicates.items()}
     for metric, parts in statistics.items():
@@ -105,7 +107,7 @@ def write_record(path: Path, record: Record, statistics: BlockStatistics, replic
                 arrays |= _flatten(f"{metric}|{part}|{name}", value)
     target = path.with_suffix(".npz")
     with atomic_write(target) as handle:
-        np.savez_compressed(handle, **arrays)
+        np.savez_compressed(handle, allow_pickle=False, **arrays)
     record = record.model_copy(update={"statistics_sha256": sha256(target)})
     with atomic_write(path, "w") as handle:
         handle.write(json.dumps(record.model_dump(), indent=1, allow_nan=False))

@@ -73,13 +73,15 @@ def prepare_folder(settings: Settings) -> None:
     if folder.exists() and not folder.is_dir():
         raise RecordError(f"{folder}: is a file; give a folder for the records")
     if not settings.resume and folder.is_dir() and any(folder.glob("*/*/seed-*.json")):
-        raise RecordError(f"{folder}: already holds records; add --resume to keep those that fit, or give another folder")
+        raise RecordError(
+            f"{folder}: holds records already; add --resume to keep those that fit, or give another folder"
+        )
 
 
 def plan(task: Task, names: list[str], seeds: list[int]) -> list[Row]:
     """One row per name and seed; controls and deterministic models get the first seed alone.
 
-    Raises UnknownNameError for a name that is neither a control nor a model, SubmissionError for one that does not load.
+    Raises UnknownNameError for a name that is no control and no model, SubmissionError for one that does not load.
     """
     rows = []
     for name in names:
@@ -91,7 +93,9 @@ def plan(task: Task, names: list[str], seeds: list[int]) -> list[Row]:
             raise SubmissionError(f"{name}: its prediction.toml is for task '{model.task}', not '{task.card.name}'")
         taken = model.info.name in CONTROLS or (model.info.name in PROTOCOL_CONTROLS and model.info.name != name)
         if taken or not model.info.name or "/" in model.info.name:
-            raise SubmissionError(f"model '{name}' calls itself '{model.info.name}': reserved or not usable as a row name; change info.name")
+            raise SubmissionError(
+                f"model '{name}' calls itself '{model.info.name}': taken or no row name; change info.name"
+            )
         kind = "control" if name in PROTOCOL_CONTROLS else "model"
         for seed in seeds[:1] if model.info.deterministic else seeds:
             fresh, _ = load_model(name)  # an instance of its own: nothing learned with one seed leaks into another
@@ -109,7 +113,7 @@ def run_rows(
 
     Raises SubmissionError for output that cannot be scored; records of earlier rows stay.
     """
-    tell = notify or (lambda row, stage: None)
+    tell = notify or (lambda _row, _stage: None)
     evaluator: Evaluator | None = None
     records = []
     code = provenance.scoring_code_hash()
@@ -168,7 +172,7 @@ def _run(
 
 
 def _backmap(task: Task, row: Row, samples: int, tell: Callable[[Row, str], None]) -> tuple[NDArray[np.float32], float]:
-    """Coordinates from a model and the seconds its fit took. Here beads are all that it is given of the scored split."""
+    """Coordinates from a model and the seconds its fit took. Of the scored split it is given beads alone."""
     model, system = row.model, task.system
     if model is None:
         raise SubmissionError(f"row '{row.name}' has no model")

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import mdtraj
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from backmapbench.datasets import codec
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, DataError, UnknownNameError
 from backmapbench.files import sha256
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 ROOT = Path(str(files("backmapbench.datasets")))
 CARDS = ROOT / "cards"

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from backmapbench.datasets.trajectories import Positions, Trajectories
 from backmapbench.errors import DataError
 from backmapbench.files import atomic_write
-from numpy.typing import NDArray
 
 
 def spanning_tree(bonds: Sequence[tuple[int, int]], atoms: int) -> NDArray[np.int32]:

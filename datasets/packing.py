@@ -9,13 +9,14 @@ from typing import Any
 import mdtraj
 import numpy as np
 import tomli_w
+from numpy.typing import NDArray
+
 from backmapbench.datasets import codec
 from backmapbench.datasets.catalogue import CARDS, ROOT
 from backmapbench.datasets.simulation import RECIPES, Recipe, load_trajectory, simulation_provenance
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, DataError
 from backmapbench.files import atomic_write, sha256
-from numpy.typing import NDArray
 
 KB = 0.00831446261815324  # kJ/mol/K
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from backmapbench.errors import CardError, DataError, UnknownNameError
 from backmapbench.files import atomic_write
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from backmapbench.errors import DataError
 from numpy.typing import NDArray
+
+from backmapbench.errors import DataError
 
 Positions = NDArray[np.float32]  # (frames, particles, 3), nm
 

@@ -98,7 +98,8 @@ def command(short, monkeypatch, capsys):
 
 
 def run(command, short, output, *models, extra=()):
-    named = [part for model in models for part in ("-m", f"{short / 'models.py'}:{model}" if model[0].isupper() else model)]
+    names = [f"{short / 'models.py'}:{model}" if model[0].isupper() else model for model in models]
+    named = [part for name in names for part in ("-m", name)]
     return command("run", "-t", short / "task.toml", "-o", output, "--no-controls", *named, *extra)
 
 
@@ -273,6 +274,8 @@ def test_simulate_through_the_command_line(command, tmp_path):
 
 
 def test_installed_command_answers():
-    result = subprocess.run([sys.executable, "-m", "backmapbench", "--help"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", "backmapbench", "--help"], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0
     assert "report" in result.stdout

@@ -99,7 +99,9 @@ def test_resuming_keeps_what_fits_and_reruns_what_does_not(small, tmp_path):
     settings = Settings(tmp_path, resume=True)
     stages = []
     run_rows(small, plan(small, ["oracle", "bead-centre"], [0]), settings)
-    again = run_rows(small, plan(small, ["oracle", "bead-centre"], [0]), settings, lambda row, stage: stages.append(stage))
+    again = run_rows(
+        small, plan(small, ["oracle", "bead-centre"], [0]), settings, lambda row, stage: stages.append(stage)
+    )
     assert stages == ["resumed", "resumed"]
     assert [record.model.name for record in again] == ["oracle", "bead-centre"]
     changed = Task.__new__(type(small))
@@ -149,7 +151,7 @@ def test_plans_refuse_unknown_names_and_stolen_ones(small, tmp_path):
         "from backmapbench.submissions import ModelInfo\n"
         "class Thief:\n    info = ModelInfo('oracle', 'x')\n    def backmap(self, system, beads, samples, seed): ...\n"
     )
-    with pytest.raises(SubmissionError, match="reserved"):
+    with pytest.raises(SubmissionError, match="taken"):
         plan(small, [f"{thief}:Thief"], [0])
 
 

@@ -4,14 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from backmapbench.intervals import MINIMUM_REPLICATES, interval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from backmapbench.intervals import MINIMUM_REPLICATES, interval
 
 numbers = st.floats(0.0, 1e6)
 draws = st.lists(numbers, min_size=MINIMUM_REPLICATES, max_size=80)
 
 
+@settings(deadline=None, max_examples=60)
 @given(numbers, draws, st.floats(0.5, 0.99), st.booleans())
 def test_contains_the_value_and_is_ordered(value, replicates, confidence, distance):
     low, high = interval(value, replicates, confidence, distance)
@@ -19,17 +21,20 @@ def test_contains_the_value_and_is_ordered(value, replicates, confidence, distan
     assert low >= 0.0
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.floats(-1e3, 1e3), draws)
 def test_a_distance_interval_never_reaches_below_zero(value, replicates):
     low, _ = interval(abs(value), replicates, 0.95, distance=True)
     assert low >= 0.0
 
 
+@settings(deadline=None, max_examples=60)
 @given(numbers, draws, st.lists(st.sampled_from([math.nan, math.inf, -math.inf]), max_size=30))
 def test_replicates_that_are_not_finite_are_ignored(value, replicates, junk):
     assert interval(value, replicates + junk, 0.95, False) == interval(value, replicates, 0.95, False)
 
 
+@settings(deadline=None, max_examples=60)
 @given(draws, st.floats(0.0, 1e3))
 def test_a_shift_of_the_replicates_does_not_move_a_distance_interval(replicates, shift):
     plain = interval(5.0, replicates, 0.9, distance=True)
@@ -37,11 +42,13 @@ def test_a_shift_of_the_replicates_does_not_move_a_distance_interval(replicates,
     assert np.allclose(plain, moved, rtol=1e-6, atol=1e-6)
 
 
+@settings(deadline=None, max_examples=60)
 @given(draws)
 def test_more_confidence_is_never_narrower(replicates):
     value = float(np.median(replicates))
     narrow, wide = interval(value, replicates, 0.6, False), interval(value, replicates, 0.95, False)
-    assert wide[0] <= narrow[0] and narrow[1] <= wide[1]
+    assert wide[0] <= narrow[0]
+    assert narrow[1] <= wide[1]
 
 
 def test_percentiles_of_a_known_sample():

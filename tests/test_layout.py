@@ -66,7 +66,9 @@ def test_imports_work_from_anywhere(tmp_path):
         "import importlib.util as u\n"
         "print([name for name in ('benchmark', 'reference_models') if u.find_spec(name)])\n"
     )
-    result = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"
 
 

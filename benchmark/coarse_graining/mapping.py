@@ -25,7 +25,7 @@ class CoarseMapping:
         bead_names: one name per bead.
 
     Raises:
-        CardError: a row that does not sum to 1, an empty bead, a weight that is not finite, or a name count that differs.
+        CardError: a row that does not sum to 1, an empty bead, a weight that is not finite, or another number of names.
     """
 
     weights: sparse.csr_array
@@ -64,7 +64,7 @@ class CoarseMapping:
         """Atom index of each bead of a slice. Raises CardError when a bead is not one atom."""
         if not self.is_slice:
             raise CardError("this mapping has beads of several atoms, so they have no single atom index")
-        return self.weights.indices.astype(np.intp)
+        return np.asarray(self.weights.indices, dtype=np.intp)
 
     def positions(self, atoms: NDArray[np.floating]) -> NDArray[np.floating]:
         """Bead positions (..., beads, 3) of atom positions (..., atoms, 3); unit and float type kept."""
@@ -76,9 +76,8 @@ class CoarseMapping:
         """Bead forces (..., beads, 3) of atom forces (..., atoms, 3), as force matching needs them.
 
         Basic force aggregation F_I = sum_i B_Ii f_i where B = (W W^T)^-1 W, so that B W^T = 1: a consistent local mean
-        force for any linear map of full rank (Ciccotti, Kapral, Vanden-Eijnden 2005; Noid et al. 2008; the orthogonality
-        condition of Kraemer et al. 2023). For a slice it is the force on the atom; for a centre of geometry the sum of
-        its atoms' forces.
+        force for any linear map of full rank (Ciccotti, Kapral, Vanden-Eijnden 2005; Noid et al. 2008). For a slice
+        it is the force on the atom; for a centre of geometry the sum of its atoms' forces.
 
         Raises CardError when beads are linearly dependent.
         """
@@ -97,7 +96,9 @@ class CoarseMapping:
         Raises CardError when the bead count of ``finer`` is not this mapping's atom count.
         """
         if finer.beads != self.atoms:
-            raise CardError(f"cannot compose: the finer mapping has {finer.beads} beads, the coarser expects {self.atoms}")
+            raise CardError(
+                f"cannot compose: the finer mapping has {finer.beads} beads, the coarser takes {self.atoms}"
+            )
         return CoarseMapping(sparse.csr_array(self.weights @ finer.weights), self.bead_names)
 
     def to_json(self) -> str:
@@ -120,7 +121,11 @@ class CoarseMapping:
 
     @classmethod
     def from_groups(
-        cls, groups: Sequence[Sequence[int]], atoms: int, names: Sequence[str], weights: NDArray[np.floating] | None = None
+        cls,
+        groups: Sequence[Sequence[int]],
+        atoms: int,
+        names: Sequence[str],
+        weights: NDArray[np.floating] | None = None,
     ) -> CoarseMapping:
         """One bead per group of atom indices, weighted by ``weights`` (atoms,) normalised within each group.
 

@@ -34,7 +34,9 @@ def atom_slice(topology: mdtraj.Topology, labels: Sequence[str]) -> CoarseMappin
     return CoarseMapping.from_groups(indices, topology.n_atoms, labels)
 
 
-def centre_of_geometry(topology: mdtraj.Topology, groups: Sequence[Sequence[str]], names: Sequence[str]) -> CoarseMapping:
+def centre_of_geometry(
+    topology: mdtraj.Topology, groups: Sequence[Sequence[str]], names: Sequence[str]
+) -> CoarseMapping:
     """Each bead is the plain mean of the atoms called by its labels."""
     indices = [[atom_index(topology, label) for label in group] for group in groups]
     return CoarseMapping.from_groups(indices, topology.n_atoms, names)

@@ -22,12 +22,15 @@ def check_prediction(
     (or nm as Angstrom).
     """
     if not isinstance(prediction, np.ndarray) or not np.issubdtype(prediction.dtype, np.floating):
-        raise SubmissionError(f"model '{name}' returned {type(prediction).__name__}; return a floating-point numpy array")
+        kind = type(prediction).__name__
+        raise SubmissionError(f"model '{name}' returned {kind}; return a floating-point numpy array")
     expected = (samples, frames, system.topology.n_atoms, 3)
     if prediction.ndim == 4 and prediction.shape[2] != expected[2] and prediction.shape[3] == 3:
         raise SubmissionError(f"model '{name}' returned {prediction.shape[2]} atoms, the topology has {expected[2]}")
     if prediction.shape != expected:
-        raise SubmissionError(f"model '{name}' returned shape {prediction.shape}; expected (samples, frames, atoms, 3) = {expected}")
+        raise SubmissionError(
+            f"model '{name}' returned shape {prediction.shape}; expected (samples, frames, atoms, 3) = {expected}"
+        )
     bad = ~np.isfinite(prediction).all(axis=(2, 3))
     if bad.any():
         sample, frame = (int(i) for i in np.argwhere(bad)[0])

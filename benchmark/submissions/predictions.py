@@ -53,7 +53,7 @@ class PredictionFolder:
         try:
             content = _Header.model_validate(tomllib.loads(header.read_text(encoding="utf-8")))
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise SubmissionError(f"{header}: {error}; a prediction folder needs name, task and description there") from error
+            raise SubmissionError(f"{header}: {error}; it must give name, task and description") from error
         except ValidationError as error:
             raise SubmissionError(f"{header}: {explain(error)}") from error
         self.folder = folder
@@ -104,8 +104,9 @@ def _read(path: Path, topology: mdtraj.Topology) -> NDArray[np.float32]:
 def write_input(folder: Path, system: System, beads: Trajectories, task: str) -> list[Path]:
     """Write what a backmapper sees, for programs outside Python: topology, mapping, beads by trajectory.
 
-    Returns the files: ``topology.pdb`` (names and bonds; its coordinates are 0), ``mapping.json``, ``beads/traj-000.npz`` with ``positions`` (frames, beads, 3)
-    in nm and ``frame_ps``, and a ``prediction.toml`` to fill in.
+    Returns the files: ``topology.pdb`` (names and bonds; its coordinates are 0), ``mapping.json``, a
+    ``prediction.toml`` to fill in, and ``beads/traj-000.npz`` and so on with ``positions``
+    (frames, beads, 3) in nm and ``frame_ps``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "topology.pdb", folder / "mapping.json", folder / "prediction.toml"]

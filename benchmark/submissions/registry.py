@@ -51,7 +51,9 @@ def load_model(name: str) -> tuple[Backmapper, str]:
             try:
                 factory = point.load()
             except Exception as error:
-                raise SubmissionError(f"model '{name}' ({point.value}) cannot be imported: {error}; install what it needs") from error
+                raise SubmissionError(
+                    f"model '{name}' ({point.value}) cannot be imported: {error}; install what it needs"
+                ) from error
             return _build(factory, name), _distribution(point)
     raise UnknownNameError("model", name, [model.name for model in installed_models()])
 
@@ -68,7 +70,9 @@ def _build(factory: object, name: str) -> Backmapper:
     try:
         model = factory() if callable(factory) else factory
     except Exception as error:
-        raise SubmissionError(f"model '{name}' cannot be built without arguments: {error!r}; give them defaults") from error
+        raise SubmissionError(
+            f"model '{name}' cannot be built without arguments: {error!r}; give them defaults"
+        ) from error
     if not isinstance(model, Backmapper) or not isinstance(model.info, ModelInfo):
         raise SubmissionError(f"model '{name}' is no Backmapper: it needs `info` (a ModelInfo) and `backmap(...)`")
     return model

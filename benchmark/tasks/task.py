@@ -1,4 +1,4 @@
-"""``Task``: a card with its data. What a backmapper may see and what the harness holds back come from different calls."""
+"""``Task``: a card with its data. What a backmapper sees and what the harness holds back are different calls."""
 
 from __future__ import annotations
 
@@ -49,8 +49,10 @@ class Task:
         return System(self.dataset.topology, self.mapping, self.dataset.card.temperature_K)
 
     def atoms(self, split: str) -> Trajectories:
-        """All-atom positions of a split, each frame centred on its beads. For the harness; never handed to a model
-        for the scored or fresh split."""
+        """All-atom positions of a split, each frame centred on its beads.
+
+        For the harness: those of the scored and the fresh split are never handed to a model.
+        """
         return self._centred(self.dataset.split(split))
 
     def beads(self, split: str) -> Trajectories:

@@ -71,6 +71,9 @@ def test_unknown_model_gets_a_hint():
 
 
 def test_listing_imports_no_torch():
-    code = "import sys; from backmapbench.submissions.registry import installed_models as f; f(); print('torch' in sys.modules)"
+    code = (
+        "import sys; from backmapbench.submissions.registry import installed_models; "
+        "installed_models(); print('torch' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

@@ -1,0 +1,112 @@
+"""Columns that cannot tell methods apart on a task, found from its control rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from backmapbench.board.boards import Board, Cell, ScoreInfo
+
+TOLERANCE = 1e-6
+"""Two errors count as the same within this share of the score's scale."""
+NEVER_GREYED = "cg_consistency_angstrom"
+DEFAULT_NULL = "jitter-0.3"
+NULLS = {
+    "rmsd_angstrom": "bead-centre",
+    "ged": "bead-centre",
+    "timescale_log_error": "shuffled",
+    "eigenvector_error": "shuffled",
+    "hidden_torsion_timescale_log_error": "shuffled",
+    "velocity_w1": "shuffled",
+    "frame_jump": "shuffled",
+}
+"""The control that an informed method must beat, by metric; every other metric has ``DEFAULT_NULL``."""
+NEEDED = ("oracle", "fresh-md", "bead-centre", "shuffled", "mirror", "jitter-0.05", "jitter-0.1", "jitter-0.3")
+"""Controls without which greying is incomplete."""
+
+Cause = Literal["uninformative", "fixed by the input", "underpowered"]
+
+
+@dataclass(frozen=True)
+class Grey:
+    """Why a column is greyed: the rule and a sentence for the reader."""
+
+    cause: Cause
+    sentence: str
+
+
+def missing_controls(board: Board) -> list[str]:
+    """Control rows that the greying rules need and the board lacks."""
+    return [name for name in NEEDED if board.row(name) is None]
+
+
+def find_greyed(board: Board) -> dict[str, tuple[Grey, ...]]:
+    """Greyed scores by id, with the rules that each falls under.
+
+    A rule whose control rows are missing is not applied.
+    """
+    found = {}
+    for score in board.scores:
+        if score.ranked and score.metric != NEVER_GREYED:
+            nothing = _uninformative(board, score)  # where it holds the other two hold trivially
+            rules = (nothing,) if nothing else (_fixed(board, score), _underpowered(board, score))
+            causes = tuple(grey for grey in rules if grey is not None)
+            if causes:
+                found[score.id] = causes
+    return found
+
+
+def null_row(metric: str) -> str:
+    """Name of the control that marks "no better than uninformed" for ``metric``."""
+    return NULLS.get(metric, DEFAULT_NULL)
+
+
+def scale(board: Board, score: str) -> float:
+    """Largest finite error among the control rows, 1 if there is none above zero."""
+    values = [abs(row.cells[score].value) for row in board.rows if row.control]
+    return max([value for value in values if np.isfinite(value)], default=0.0) or 1.0
+
+
+def _uninformative(board: Board, score: ScoreInfo) -> Grey | None:
+    if missing_controls(board):
+        return None
+    cells = [row.cells[score.id] for row in board.rows if row.control]
+    if any(cell.status not in ("ok", "no pair") for cell in cells):
+        return None
+    values = [cell.value for cell in cells if cell.status == "ok"]
+    if len(values) < 2 or np.ptp(values) > TOLERANCE * scale(board, score.id):
+        return None
+    return Grey(
+        "uninformative",
+        f"every control row scores {values[0]:.4g} here, good and bad ones alike: the score has nothing to measure on "
+        "this task.",
+    )
+
+
+def _fixed(board: Board, score: ScoreInfo) -> Grey | None:
+    oracle, beads = _value(board.cell("oracle", score.id)), _value(board.cell("bead-centre", score.id))
+    if oracle is None or beads is None or abs(beads - oracle) > TOLERANCE * scale(board, score.id):
+        return None
+    return Grey(
+        "fixed by the input",
+        "placing every atom on its bead scores the same as the true atoms: the score depends on the beads alone, which "
+        "every method is given.",
+    )
+
+
+def _underpowered(board: Board, score: ScoreInfo) -> Grey | None:
+    fresh, name = board.cell("fresh-md", score.id), null_row(score.metric)
+    null = _value(board.cell(name, score.id))
+    if fresh.status != "ok" or null is None or not fresh.low <= null <= fresh.high:
+        return None
+    return Grey(
+        "underpowered",
+        f"the uninformed control '{name}' ({null:.3g}) lies inside the interval of independent MD "
+        f"[{fresh.low:.3g}, {fresh.high:.3g}]: the test split is too short to tell the two apart.",
+    )
+
+
+def _value(cell: Cell) -> float | None:
+    return cell.value if cell.status == "ok" else None

@@ -1,0 +1,76 @@
+"""Sentences and labels that the terminal, Markdown and the page share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backmapbench.board.boards import Row, ScoreInfo
+from backmapbench.board.numbers import cell_text
+from backmapbench.board.standings import Standings
+
+
+def heading(score: ScoreInfo) -> str:
+    """Column heading: the score's id, with its unit where the id does not say it."""
+    shown = score.unit and score.unit.lower() not in ("%", "kt", "angstrom", "å")
+    return f"{score.id} ({score.unit})" if shown else score.id
+
+
+def legend(standings: Standings) -> list[str]:
+    """Why each greyed main score is greyed, one sentence each."""
+    main = {score.id for score in standings.board.main_scores}
+    return [
+        f"{score} is {grey.cause}: {grey.sentence}"
+        for score, causes in standings.greyed.items()
+        if score in main
+        for grey in causes
+    ]
+
+
+def ranked_text(standings: Standings, score: ScoreInfo, row: Row) -> str:
+    """A cell in one line with its rank, "0.123 [0.110, 0.140] #2"."""
+    rank = standings.rank(score.id, row.name)
+    return cell_text(row.cells[score.id]) + (f" #{rank.rank}" if rank else "")
+
+
+def failures(standings: Standings) -> list[tuple[Row, ScoreInfo, str]]:
+    """Main scores that a row lacks because something went wrong, with the reason."""
+    return [
+        (row, score, row.cells[score.id].reason or "no reason was recorded")
+        for row in standings.board.rows
+        for score in standings.board.main_scores
+        if row.cells[score.id].status in ("failed", "undefined")
+    ]
+
+
+STRUCTURE = (
+    "rmsd_angstrom",
+    "ged",
+    "clash_percent",
+    "bond_length_w1_angstrom",
+    "chirality_percent",
+    "cg_consistency_angstrom",
+)
+"""Metrics that judge frames one by one; all others judge ensembles and time."""
+UNITS = {"angstrom": "Å", "percent": "%", "kt": "kT"}
+ACRONYMS = {"rmsd": "RMSD", "ged": "GED", "w1": "W1", "fes": "FES", "jsd": "JSD", "cg": "CG", "rmse": "RMSE"}
+
+
+def grouped(scores: Sequence[ScoreInfo]) -> list[tuple[str, list[ScoreInfo]]]:
+    """Scores under the two headings of the metric definitions, in their given order."""
+    groups = {
+        "Structure": [score for score in scores if score.metric in STRUCTURE],
+        "Ensemble and time": [score for score in scores if score.metric not in STRUCTURE],
+    }
+    return [(title, found) for title, found in groups.items() if found]
+
+
+def label(score: ScoreInfo) -> str:
+    """An id as words, without its unit: "bond_length_w1_angstrom" is "Bond length W1"."""
+    words = [word for word in score.id.split("_") if word not in UNITS]
+    text = " ".join(ACRONYMS.get(word, word) for word in words)
+    return text[:1].upper() + text[1:]
+
+
+def unit(score: ScoreInfo) -> str:
+    """The unit as it is written."""
+    return UNITS.get(score.unit.lower(), score.unit)

@@ -1,0 +1,7 @@
+"""Metrics: one small pure module each; definitions in docs/metrics.md."""
+
+from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.frames import Frames
+from backmapbench.metrics.registry import METRICS, metric_class
+
+__all__ = ["METRICS", "Frames", "Metric", "MetricContext", "Score", "Statistics", "metric_class"]

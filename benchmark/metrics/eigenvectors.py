@@ -1,0 +1,98 @@
+"""Whether the slow processes are the same processes: overlap of Markov-model eigenvectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.frames import Frames
+from backmapbench.metrics.kinetics import StateSpace, state_space
+from backmapbench.metrics.markov_model import estimate
+from backmapbench.metrics.timescales import slow_processes
+
+
+@dataclass(frozen=True, eq=False)
+class Eigenvectors(Metric):
+    """Mean of 1 - |cosine| between left eigenvectors of reference and prediction, stationary one excluded.
+
+    The vectors are restricted to the states that both models occupy; the inner product is sum_s a_s b_s / pi_s with the
+    reference's stationary distribution pi, the one in which its left eigenvectors are orthogonal. The reference's
+    processes slower than the lag (their number is fixed at fit) are assigned to the prediction's processes slower than
+    the lag so that the sum of |cosine| is largest; a process left without partner counts as cosine 0. In a bootstrap
+    replicate whose last reference process has fallen below the lag, the prediction's may be as fast as that one, so
+    that the reference matches itself in every replicate.
+
+    As published (paper 000): right eigenvectors, unweighted, matched by rank.
+
+    Attributes:
+        space: states and lag.
+        processes: processes slower than the lag in the whole reference, at most 16.
+    """
+
+    id: ClassVar[str] = "eigenvector_error"
+    version: ClassVar[int] = 1
+    paired: ClassVar[bool] = False
+    distance: ClassVar[bool] = False
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("eigenvector_error", "", True, "mean 1 - |cosine| of the slow left eigenvectors, matched by assignment"),
+        Score("eigenvector_error_as_published", "", False, "right eigenvectors, unweighted, matched by rank"),
+    )
+
+    space: StateSpace
+    processes: int
+
+    @classmethod
+    def fit(cls, context: MetricContext) -> Self:
+        """States and the number of slow processes, from the reference."""
+        space = state_space(context, cls.id)
+        return cls(space, slow_processes(context, space))
+
+    @property
+    def lead(self) -> int:
+        """The lag: transitions into a chunk's first frames."""
+        return self.space.lag_frames
+
+    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
+        """Transition counts (states, states) of each side."""
+        return Statistics(
+            reference={"transitions": self.space.transitions(reference)},
+            prediction={"transitions": self.space.transitions(prediction)},
+        )
+
+    def value(self, statistics: Statistics) -> dict[str, float]:
+        """Scores from summed statistics; NaN where the reference has no process slower than the lag."""
+        reference = estimate(statistics.reference["transitions"])
+        prediction = estimate(statistics.prediction["transitions"])
+        lag = self.space.lag_ps
+        times = reference.timescales(lag)[: self.processes]
+        slow = times[np.isfinite(times)]  # a replicate may have fewer than the whole reference
+        if not len(slow):
+            return {score.id: float("nan") for score in self.scores}
+        both = (reference.stationary > 0) & (prediction.stationary > 0)
+        candidates = prediction.timescales(lag) >= min(lag, slow.min())
+        left = cosines(
+            reference.left[: len(slow), both], prediction.left[candidates][:, both], 1 / reference.stationary[both]
+        )
+        ones = np.ones(both.sum())
+        right = cosines(reference.right[: len(slow), both], prediction.right[: len(slow), both], ones)
+        return {
+            "eigenvector_error": 1 - float(left[linear_sum_assignment(-left)].sum()) / len(slow),
+            "eigenvector_error_as_published": 1 - float(np.diagonal(right).sum()) / len(slow),
+        }
+
+
+def cosines(a: NDArray[np.floating], b: NDArray[np.floating], weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """|cosine| of every row of a (m, states) with every row of b (n, states): (m, n), in [0, 1].
+
+    The inner product is sum_s weights_s a_s b_s. 0 for a vector without norm. Exactly 1 for equal rows: products and
+    norms are summed in the same order.
+    """
+    products = (a[:, None, :] * b[None, :, :] * weights).sum(axis=-1)
+    norms = np.sqrt((a * a * weights).sum(axis=-1)[:, None] * (b * b * weights).sum(axis=-1))
+    found: NDArray[np.float64] = np.divide(np.abs(products), norms, out=np.zeros_like(products), where=norms > 0)
+    return np.minimum(found, 1.0)

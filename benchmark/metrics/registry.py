@@ -1,0 +1,34 @@
+"""Where each metric lives. Modules are imported only when a metric is used, so listing stays fast."""
+
+from __future__ import annotations
+
+import importlib
+
+from backmapbench.errors import UnknownNameError
+from backmapbench.metrics.base import Metric
+
+METRICS: dict[str, str] = {
+    "rmsd_angstrom": "rmsd:Rmsd",
+    "ged": "ged:Ged",
+    "clash_percent": "clash:Clash",
+    "bond_length_w1_angstrom": "bond_length:BondLength",
+    "chirality_percent": "chirality:Chirality",
+    "cg_consistency_angstrom": "cg_consistency:CgConsistency",
+    "energy_w1_kt": "energy:Energy",
+    "fes_rmse_kt": "free_energy_surface:FreeEnergySurface",
+    "timescale_log_error": "timescales:Timescales",
+    "eigenvector_error": "eigenvectors:Eigenvectors",
+    "velocity_w1": "velocity:Velocity",
+    "frame_jump": "frame_jump:FrameJump",
+    "hidden_torsion_jsd": "hidden_torsion:HiddenTorsion",
+    "hidden_torsion_timescale_log_error": "hidden_torsion_timescale:HiddenTorsionTimescale",
+}
+
+
+def metric_class(name: str) -> type[Metric]:
+    """The class of metric ``name``. Raises UnknownNameError with close names for one that does not exist."""
+    if name not in METRICS:
+        raise UnknownNameError("metric", name, METRICS)
+    module, attribute = METRICS[name].split(":")
+    found: type[Metric] = getattr(importlib.import_module(f"backmapbench.metrics.{module}"), attribute)
+    return found

@@ -1,0 +1,1 @@
+"""The null row: every atom on its bead."""

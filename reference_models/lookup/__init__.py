@@ -1,0 +1,1 @@
+"""The nearest-neighbour row: real training frames, looked up by their beads."""

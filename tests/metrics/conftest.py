@@ -1,0 +1,182 @@
+"""Alanine dipeptide for the metric tests: made here from the package's PDB file, no dataset needed.
+
+The frames are not a simulation: rigid internal rotations (phi, psi and three methyls hop between basins) plus Gaussian
+noise of a thermal size on every coordinate. Bonds keep their lengths to within the noise.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from functools import reduce
+from importlib.resources import files
+from operator import add
+from typing import Any
+
+import mdtraj
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from backmapbench.coarse_graining import atom_index, atom_slice
+from backmapbench.datasets.trajectories import Trajectories
+from backmapbench.metrics.base import Metric, MetricContext
+from backmapbench.metrics.frames import Frames
+
+NOISE_NM = 0.003
+# Axis (from, to), the atoms that turn with it (indices of the PDB file), and the offsets in degrees it hops between.
+ROTORS: tuple[tuple[int, int, tuple[int, ...], tuple[float, ...]], ...] = (
+    (6, 8, (9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21), (0.0, 60.0, 200.0)),  # phi
+    (8, 14, (15, 16, 17, 18, 19, 20, 21), (0.0, 160.0)),  # psi
+    (4, 1, (0, 2, 3), (0.0, 120.0, 240.0)),
+    (8, 10, (11, 12, 13), (0.0, 120.0, 240.0)),
+    (16, 18, (19, 20, 21), (0.0, 120.0, 240.0)),
+)
+HOP = 0.05  # chance of a hop per frame
+
+
+def task_card() -> dict[str, Any]:
+    """The ADP task card as a dictionary."""
+    return tomllib.loads((files("backmapbench") / "tasks" / "adp-mini-temporal.toml").read_text(encoding="utf-8"))
+
+
+def hop_angles(frames: int, offsets: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Angles in degrees of a Markov chain that now and then jumps to a random basin, with 8 degrees of jitter."""
+    state, states = int(rng.integers(len(offsets))), []
+    for jump in rng.random(frames) < HOP:
+        state = int(rng.integers(len(offsets))) if jump else state
+        states.append(state)
+    return np.array(offsets)[states] + rng.normal(0.0, 8.0, frames)
+
+
+def synthetic(rest: NDArray[np.float32], frames: int, seed: int, noise_nm: float = NOISE_NM) -> NDArray[np.float32]:
+    """One trajectory, float32 (frames, 22, 3) in nm, centroid at the origin."""
+    rng = np.random.default_rng(seed)
+    xyz = np.repeat(rest[None].astype(np.float64), frames, axis=0)
+    for start, end, moved, offsets in ROTORS:
+        axis = xyz[:, end] - xyz[:, start]
+        axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+        turn = Rotation.from_rotvec(axis * np.radians(hop_angles(frames, offsets, rng))[:, None])
+        around = xyz[:, [end]]
+        xyz[:, list(moved)] = np.einsum("fij,faj->fai", turn.as_matrix(), xyz[:, list(moved)] - around) + around
+    xyz += rng.normal(0.0, noise_nm, xyz.shape)
+    return (xyz - xyz.mean(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def topology_path() -> str:
+    """PDB file of ACE-ALA-NME."""
+    return str(files("backmapbench.datasets") / "recipes" / "ace-ala-nme.pdb")
+
+
+@pytest.fixture(scope="session")
+def topology(topology_path: str) -> mdtraj.Topology:
+    """22 atoms, 3 residues, 21 bonds."""
+    return mdtraj.load_topology(topology_path)
+
+
+@pytest.fixture(scope="session")
+def rest(topology_path: str) -> NDArray[np.float32]:
+    """The PDB file's coordinates, (22, 3) nm."""
+    return np.asarray(mdtraj.load_pdb(topology_path).xyz[0], dtype=np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_frames(rest: NDArray[np.float32]) -> Callable[..., NDArray[np.float32]]:
+    """``make_frames(count, seed, noise_nm=...)``: one synthetic trajectory (count, 22, 3), nm."""
+
+    def make(count: int, seed: int, noise_nm: float = NOISE_NM) -> NDArray[np.float32]:
+        return synthetic(rest, count, seed, noise_nm)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference(make_frames: Callable[..., NDArray[np.float32]]) -> Trajectories:
+    """Four trajectories of 100 frames, 1 ps apart."""
+    return Trajectories(np.concatenate([make_frames(100, seed) for seed in range(4)]), (100, 100, 100, 100), 1.0)
+
+
+@pytest.fixture(scope="session")
+def frames(reference: Trajectories) -> Frames:
+    """All 400 reference frames as one chunk (1, 400, 22, 3)."""
+    return Frames(reference.positions[None])
+
+
+@pytest.fixture(scope="session")
+def make_context(
+    topology: mdtraj.Topology, topology_path: str, reference: Trajectories
+) -> Callable[..., MetricContext]:
+    """``make_context(reference=..., kinetics=..., **settings)``: the ADP task with that reference and settings."""
+    card = task_card()
+
+    def quads(labels: list[list[str]]) -> NDArray[np.intp]:
+        return np.array([[atom_index(topology, label) for label in torsion] for torsion in labels], dtype=np.intp)
+
+    standard = {**card["kinetics"], "torsions": quads(card["kinetics"]["torsions"])}
+    mapping = atom_slice(topology, card["mapping"]["atoms"])
+    hidden = quads(card["hidden"]["torsions"])
+
+    def make(
+        *, reference: Trajectories = reference, kinetics: dict[str, Any] | None = None, **settings: Any
+    ) -> MetricContext:
+        return MetricContext(
+            topology=topology,
+            topology_path=topology_path,
+            mapping=mapping,
+            reference=reference,
+            temperature_K=300.0,
+            force_field=("amber99sbildn.xml",),
+            settings=settings,
+            kinetics=standard if kinetics is None else {**standard, **kinetics},
+            hidden_torsions=hidden,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def evaluate() -> Callable[..., dict[str, float]]:
+    """``evaluate(metric, reference, prediction, chunk=None)``: scores of arrays, in chunks of ``chunk`` frames.
+
+    Both are (frames, atoms, 3) or (samples, frames, atoms, 3), nm.
+    """
+
+    def scores(
+        metric: Metric, reference: NDArray[np.float32], prediction: NDArray[np.float32], chunk: int | None = None
+    ) -> dict[str, float]:
+        sides = [array[None] if array.ndim == 3 else array for array in (reference, prediction)]
+        size = chunk or sides[0].shape[1]
+        parts = [
+            metric.statistics(*(Frames(side[:, start : start + size]) for side in sides))
+            for start in range(0, sides[0].shape[1], size)
+        ]
+        return metric.value(reduce(add, parts))
+
+    return scores
+
+
+@pytest.fixture(scope="session")
+def make_topology() -> Callable[..., mdtraj.Topology]:
+    """``make_topology(chains, bonds=())``: chains of residues ("ALA", "N CA C O CB"); bonds as atom indices.
+
+    The element of an atom is its name's first letter; a name such as "Se:X1" gives the element first.
+    """
+
+    def make(chains: list[list[tuple[str, str]]], bonds: Sequence[tuple[int, int]] = ()) -> mdtraj.Topology:
+        made = mdtraj.Topology()
+        for residues in chains:
+            chain = made.add_chain()
+            for name, atoms in residues:
+                residue = made.add_residue(name, chain)
+                for label in atoms.split():
+                    symbol, _, rest = label.partition(":")
+                    element = mdtraj.element.get_by_symbol(symbol if rest else label[0])
+                    made.add_atom(rest or label, element, residue)
+        placed = list(made.atoms)
+        for first, second in bonds:
+            made.add_bond(placed[first], placed[second])
+        return made
+
+    return make
