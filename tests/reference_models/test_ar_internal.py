@@ -165,4 +165,4 @@ def test_building_a_model_imports_no_torch():
         "print([load_model(model.name)[0].info.name for model in installed_models()], 'torch' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "['bead-centre', 'lookup', 'ar-internal'] False"
+    assert result.stdout.strip() == "['ar-internal', 'bead-centre', 'lookup'] False"
