@@ -75,9 +75,10 @@ def pack(recipe: Recipe, run: Path, embedded: Path = ROOT / "embedded", cards: P
 
 
 def deal(trajectories: int, basins: int, rare: list[int], splits: dict[str, int]) -> dict[str, list[int]]:
-    """Which trajectories go to which split: ``rare`` ones in turn, then the lowest free numbers of each start basin.
+    """Which trajectories go to which split: ``rare`` ones in turn, then the free ones of each start basin.
 
-    Trajectory i started in basin i modulo ``basins``; every split gets as many from each basin.
+    Both go from the highest number down: the first trajectories of a run are those on which methods were tried out
+    while it still ran. Trajectory i started in basin i modulo ``basins``; every split gets as many from each basin.
 
     Raises CardError when a split's size is not a multiple of the basins or the trajectories do not suffice.
     """
@@ -86,7 +87,7 @@ def deal(trajectories: int, basins: int, rare: list[int], splits: dict[str, int]
     room = {name: [size // basins] * basins for name, size in splits.items()}
     dealt: dict[str, list[int]] = {name: [] for name in splits}
     turn = 0
-    for index in rare:
+    for index in sorted(rare, reverse=True):
         for step in range(len(splits)):
             name = list(splits)[(turn + step) % len(splits)]
             if room[name][index % basins]:
@@ -94,7 +95,7 @@ def deal(trajectories: int, basins: int, rare: list[int], splits: dict[str, int]
                 dealt[name].append(index)
                 turn += step + 1
                 break
-    free = [index for index in range(trajectories) if index not in rare]
+    free = [index for index in reversed(range(trajectories)) if index not in rare]
     for name, places in room.items():
         for basin in range(basins):
             chosen = [index for index in free if index % basins == basin][: places[basin]]

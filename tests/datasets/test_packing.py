@@ -20,7 +20,8 @@ def test_no_trajectory_twice_and_every_basin_as_often(rare):
 
 def test_rare_trajectories_go_round():
     dealt = deal(32, 4, [1, 5, 9], {"test": 4, "fresh": 4, "train": 4})
-    assert [1 in dealt["test"], 5 in dealt["fresh"], 9 in dealt["train"]] == [True, True, True]
+    assert [9 in dealt["test"], 5 in dealt["fresh"], 1 in dealt["train"]] == [True, True, True]
+    assert dealt["test"] == [9, 28, 30, 31]
 
 
 def test_too_few_trajectories_and_uneven_splits_are_refused():
