@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,20 +43,29 @@ def ls(as_json: JsonFlag = False) -> None:
     from backmapbench.tasks.card import find_card, task_names
     from backmapbench.tasks.card import read_card as read_task
 
+    own = f"backmapbench {version('backmapbench')}"
     tasks = [read_task(find_card(name)) for name in task_names()]
     cards = [load_dataset(name).card for name in dataset_names()]
     content: dict[str, list[dict[str, Any]]] = {
-        "tasks": [{"name": t.name, "version": t.version, "dataset": t.dataset, "title": t.title} for t in tasks],
-        "datasets": [{"name": c.name, "version": c.version, "tier": c.tier, "title": c.title} for c in cards],
+        "tasks": [
+            {"name": t.name, "version": t.version, "dataset": t.dataset, "title": t.title, "origin": own} for t in tasks
+        ],
+        "datasets": [
+            {"name": c.name, "version": c.version, "tier": c.tier, "title": c.title, "origin": own} for c in cards
+        ],
         "models": [{"name": m.name, "target": m.target, "origin": m.origin} for m in installed_models()],
-        "controls": [{"name": name, "description": control.info.description} for name, control in CONTROLS.items()],
+        "controls": [
+            {"name": name, "description": control.info.description, "origin": own} for name, control in CONTROLS.items()
+        ],
         "metrics": [],
     }
     for name in METRICS:
         metric = metric_class(name)
         scores = {score.id: score.summary for score in metric.scores}
         unit = metric.scores[0].unit
-        content["metrics"].append({"name": name, "version": metric.version, "unit": unit, "scores": scores})
+        content["metrics"].append(
+            {"name": name, "version": metric.version, "unit": unit, "scores": scores, "origin": own}
+        )
     if as_json:
         _print_json(content)
         return
