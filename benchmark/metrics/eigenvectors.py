@@ -92,7 +92,9 @@ def cosines(a: NDArray[np.floating], b: NDArray[np.floating], weights: NDArray[n
     The inner product is sum_s weights_s a_s b_s. 0 for a vector without norm. Exactly 1 for equal rows: products and
     norms are summed in the same order.
     """
-    products = (a[:, None, :] * b[None, :, :] * weights).sum(axis=-1)
+    # Rows picked by a mask may lie in memory by columns, and numpy sums in the order of memory.
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    products = np.ascontiguousarray(a[:, None, :] * b[None, :, :] * weights).sum(axis=-1)
     norms = np.sqrt((a * a * weights).sum(axis=-1)[:, None] * (b * b * weights).sum(axis=-1))
     found: NDArray[np.float64] = np.divide(np.abs(products), norms, out=np.zeros_like(products), where=norms > 0)
     return np.minimum(found, 1.0)

@@ -99,3 +99,11 @@ def test_cosines_are_those_of_scaled_vectors(m: int, n: int, seed: int) -> None:
 def test_random_order_destroys_the_processes(fitted: Eigenvectors, frames: Frames) -> None:
     shuffled = frames.xyz[:, np.random.default_rng(0).permutation(frames.xyz.shape[1])]
     assert fitted.value(fitted.statistics(frames, Frames(shuffled)))["eigenvector_error"] > 0.5
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60))
+def test_a_vector_with_itself_is_exactly_one_in_any_memory_order(seed: int, states: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, weights = rng.normal(size=(3, states)), rng.uniform(0.1, 50, size=states)
+    for a, b in ((rows, np.asfortranarray(rows)), (np.asfortranarray(rows), np.asfortranarray(rows))):
+        assert (np.diagonal(cosines(a, b, weights)) == 1.0).all()
