@@ -44,8 +44,15 @@ def check_prediction(
 
 def _check_unit(name: str, prediction: NDArray[np.floating], system: System, typical: NDArray[np.floating]) -> None:
     bonds = np.array([(a.index, b.index) for a, b in system.topology.bonds])
+
+    def lengths(xyz: NDArray[np.floating]) -> float:
+        return float(np.median(np.linalg.norm(xyz[:, bonds[:, 0]] - xyz[:, bonds[:, 1]], axis=-1)))
+
+    def extent(xyz: NDArray[np.floating]) -> float:
+        return float(radius_of_gyration(xyz).mean())
+
     some = prediction[0, :: max(1, prediction.shape[1] // 200)]
-    ratios = [_bond_length(some, bonds) / _bond_length(typical, bonds), _extent(some) / _extent(typical)]
+    ratios = [measure(some) / measure(typical) for measure in (lengths, extent)]
     for factor, cause in ((10.0, "Angstrom"), (0.1, "nm divided by ten")):
         if all(factor / UNIT_SLACK < ratio < factor * UNIT_SLACK for ratio in ratios):
             raise SubmissionError(
@@ -54,10 +61,8 @@ def _check_unit(name: str, prediction: NDArray[np.floating], system: System, typ
             )
 
 
-def _bond_length(xyz: NDArray[np.floating], bonds: NDArray[np.intp]) -> float:
-    lengths = np.linalg.norm(xyz[:, bonds[:, 0]] - xyz[:, bonds[:, 1]], axis=-1)
-    return float(np.median(lengths))
-
-
-def _extent(xyz: NDArray[np.floating]) -> float:
-    return float(np.sqrt(((xyz - xyz.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean()))
+def radius_of_gyration(xyz: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Root mean square distance of the atoms from their centroid: (frames,), nm, of (frames, atoms, 3), nm."""
+    points = np.asarray(xyz, dtype=np.float64)
+    squared = ((points - points.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1)
+    return np.asarray(np.sqrt(squared.mean(axis=-1)))

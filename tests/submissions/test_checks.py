@@ -1,10 +1,11 @@
 """Output that cannot be scored is refused with its likely cause."""
 
+import mdtraj
 import numpy as np
 import pytest
 
 from backmapbench.errors import SubmissionError
-from backmapbench.submissions.checks import check_prediction
+from backmapbench.submissions.checks import check_prediction, radius_of_gyration
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,11 @@ def check(task, prediction, frames=50, samples=1):
 
 def test_real_coordinates_pass_unchanged(task, good):
     np.testing.assert_array_equal(check(task, good), good)
+
+
+def test_radius_of_gyration_is_that_of_mdtraj(task, good):
+    expected = mdtraj.compute_rg(mdtraj.Trajectory(good[0], task.dataset.topology))
+    np.testing.assert_allclose(radius_of_gyration(good[0]), expected, rtol=1e-6)
 
 
 def test_collapsed_and_stretched_molecules_pass(task, good):
