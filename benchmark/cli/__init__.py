@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from importlib.metadata import version
@@ -10,21 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from backmapbench.cli import datasets
+from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
 from backmapbench.errors import BackmapbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-datasets_app = typer.Typer(no_args_is_help=True, help="List, verify, simulate and pack datasets.")
-app.add_typer(datasets_app, name="datasets")
+app.add_typer(datasets.app, name="datasets")
 
-out = Console()
-err = Console(stderr=True)
 DEFAULT_TASK = "adp-mini-temporal"
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @app.callback()
@@ -67,7 +62,7 @@ def ls(as_json: JsonFlag = False) -> None:
             {"name": name, "version": metric.version, "unit": unit, "scores": scores, "origin": own}
         )
     if as_json:
-        _print_json(content)
+        print_json(content)
         return
     for kind, entries in content.items():
         table = Table(title=kind, title_justify="left", title_style="bold")
@@ -112,7 +107,7 @@ def run(
     rows = plan(loaded, names, list(range(seeds)))
     resumed: list[str] = []
     try:
-        with _progress(as_json) as progress:
+        with progress_bar(as_json) as progress:
             bar = progress.add_task("starting", total=len(rows))
 
             def notify(row: Row, stage: str) -> None:
@@ -128,7 +123,7 @@ def run(
         raise typer.Exit(130) from None
     failed = [(r.model.name, name, m.reason) for r in records for name, m in r.metrics.items() if m.status == "failed"]
     if as_json:
-        _print_json({"folder": str(output), "resumed": resumed, "records": [r.model_dump() for r in records]})
+        print_json({"folder": str(output), "resumed": resumed, "records": [r.model_dump() for r in records]})
         return
     if resumed:
         out.print(f"resumed: {len(resumed)} of {len(rows)} rows were finished already and kept")
@@ -173,115 +168,9 @@ def beads(
     loaded = load_task(task)
     written = write_input(folder, loaded.system, loaded.beads(loaded.card.splits.scored), loaded.card.name)
     if as_json:
-        _print_json([str(path) for path in written])
+        print_json([str(path) for path in written])
     else:
         out.print(f"wrote {len(written)} files to {folder}", soft_wrap=True)
-
-
-@datasets_app.command("ls")
-def datasets_ls(as_json: JsonFlag = False) -> None:
-    """List datasets with size, tier and licence."""
-    from backmapbench.datasets.catalogue import dataset_names, load_dataset
-
-    cards = [load_dataset(name).card for name in dataset_names()]
-    rows = [
-        {
-            "name": card.name,
-            "version": card.version,
-            "tier": card.tier,
-            "atoms": card.atoms,
-            "frames": sum(split.frames for split in card.splits.values()),
-            "MB": round(sum(split.bytes for split in card.splits.values()) / 1e6, 2),
-            "licence": card.licence,
-            "title": card.title,
-        }
-        for card in cards
-    ]
-    if as_json:
-        _print_json(rows)
-        return
-    table = Table()
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    out.print(table)
-
-
-@datasets_app.command("verify")
-def datasets_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Datasets; default: all.")] = None, as_json: JsonFlag = False
-) -> None:
-    """Check the hash of every file of the datasets."""
-    from backmapbench.datasets.catalogue import dataset_names, load_dataset
-
-    checked = {name: [str(path) for path in load_dataset(name).verify()] for name in names or dataset_names()}
-    if as_json:
-        _print_json(checked)
-        return
-    for name, paths in checked.items():
-        out.print(f"{name}: {len(paths)} files are what the card says")
-
-
-@datasets_app.command("simulate")
-def datasets_simulate(
-    name: Annotated[str, typer.Argument(help="Recipe, see `backmapbench datasets ls`.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default: NAME-run.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
-    trajectories: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames per trajectory instead of the recipe's.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Run a recipe; run again to continue after an interruption, with the same result as an unbroken run."""
-    from backmapbench.datasets.simulation import load_recipe, simulate
-
-    overrides = {key: value for key, value in (("trajectories", trajectories), ("frames", frames)) if value is not None}
-    recipe = load_recipe(name, overrides)
-    folder = output or Path(f"{name}-run")
-    try:
-        with _progress(as_json) as progress:
-            bar = progress.add_task(f"simulating {name}", total=recipe.trajectories * recipe.parts)
-
-            def tell(finished: int, total: int) -> None:
-                progress.update(bar, completed=finished, total=total)
-
-            provenance = simulate(recipe, folder, workers, tell)
-    except KeyboardInterrupt:
-        err.print(f"interrupted; run the same command again to continue in {folder}")
-        raise typer.Exit(130) from None
-    if as_json:
-        _print_json(provenance)
-    else:
-        out.print(
-            f"simulated {provenance['simulated_ns']:g} ns into {folder} ({provenance['core_seconds']:g} core seconds)"
-        )
-
-
-@datasets_app.command("pack")
-def datasets_pack(
-    name: Annotated[str, typer.Argument(help="Recipe whose run is finished.")],
-    run_folder: Annotated[Path, typer.Option("--run", help="The run folder.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Cut the embedded splits from a finished run and write the dataset's card (for maintainers)."""
-    from backmapbench.datasets.packing import pack
-    from backmapbench.datasets.simulation import load_recipe
-
-    card = pack(load_recipe(name), run_folder)
-    if as_json:
-        _print_json({"card": str(card)})
-    else:
-        out.print(f"wrote {card}", soft_wrap=True)
-
-
-def _progress(quiet: bool) -> Progress:
-    text = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=err, disable=quiet)
-
-
-def _print_json(content: object) -> None:
-    sys.stdout.write(json.dumps(content, indent=1) + "\n")
 
 
 def main() -> None:
