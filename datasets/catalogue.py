@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
 
 import mdtraj
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from backmapbench.datasets import codec
+from backmapbench.datasets.download.cache import dataset_folder
+from backmapbench.datasets.processed import Presence, Processed
+from backmapbench.datasets.schema import CARD, DatasetCard, EmbeddedCard, FileEntry, PaperCard
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, DataError, UnknownNameError
 from backmapbench.files import sha256
@@ -21,58 +26,13 @@ ROOT = Path(str(files("backmapbench.datasets")))
 CARDS = ROOT / "cards"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileEntry(_Strict):
-    """One file of a dataset."""
-
-    path: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int
-
-
-class SplitEntry(FileEntry):
-    """One split: a file of whole trajectories."""
-
-    trajectories: int
-    frames: int
-    sources: list[int] = Field(description="trajectory numbers in the recipe's run; no two splits share one")
-
-
-class ForceFieldEntry(_Strict):
-    """OpenMM force-field files; ``simulated`` made the data, ``scored`` is what energies are evaluated with."""
-
-    simulated: list[str]
-    scored: list[str]
-
-
-class DatasetCard(_Strict):
-    """What a dataset is, where it comes from and what its files must hash to."""
-
-    schema_version: Literal[1]
-    name: str
-    version: int
-    title: str
-    tier: Literal["embedded", "paper"]
-    licence: str
-    citation: str
-    limits: str = Field(description="what the data are long enough for and what not")
-    atoms: int
-    temperature_K: float
-    frame_ps: float | None
-    frame_origin: str
-    topology: FileEntry
-    force_field: ForceFieldEntry
-    splits: dict[str, SplitEntry]
-    provenance: dict[str, Any]
-    measured: dict[str, Any] = Field(default_factory=dict, description="figures printed by `datasets pack`")
-
-
 @dataclass(frozen=True)
 class Dataset:
-    """A card with its files on disk. Splits are read and hash-checked when asked for."""
+    """A card with its files on disk. Splits are read when asked for, after their files were checked.
+
+    Files of an embedded dataset are held against the card's hashes whenever they are read. Those of a published one are
+    what `fetch` made of them: sizes are checked on reading, hashes by ``verify``.
+    """
 
     card: DatasetCard
     folder: Path
@@ -80,7 +40,9 @@ class Dataset:
     @functools.cached_property
     def topology_path(self) -> Path:
         """The PDB file that names atoms, residues and bonds; its hash is checked."""
-        return _checked(self.folder, self.card.topology)
+        if isinstance(self.card, EmbeddedCard):
+            return _checked(self.folder, self.card.topology)
+        return Processed(self.card, self.folder).topology_path()
 
     @functools.cached_property
     def topology(self) -> mdtraj.Topology:
@@ -90,8 +52,11 @@ class Dataset:
     def split(self, name: str) -> Trajectories:
         """Trajectories of one split, after checking the file's hash, atom count and lengths.
 
-        Raises UnknownNameError for a split the card does not have, DataError for a file that is not what the card says.
+        Raises UnknownNameError for a split the card does not have, DataError for a file that is not what the card says
+        and for a published dataset that was not fetched.
         """
+        if isinstance(self.card, PaperCard):
+            return Processed(self.card, self.folder).split(name)
         if name not in self.card.splits:
             raise UnknownNameError(f"split of {self.card.name}", name, self.card.splits)
         entry = self.card.splits[name]
@@ -104,9 +69,46 @@ class Dataset:
             )
         return data
 
+    def conditional(self, task: str) -> NDArray[np.float32]:
+        """Samples at the held beads of ``task``, after checking the file: (samples, frames, atoms, 3), nm.
+
+        Raises UnknownNameError for a task without samples, DataError for a file that is not what the card says.
+        """
+        entries = self.card.conditional if isinstance(self.card, EmbeddedCard) else {}
+        if task not in entries:
+            raise UnknownNameError(f"conditional samples of {self.card.name}", task, entries)
+        entry = entries[task]
+        path = _checked(self.folder, entry)
+        data = codec.read(path)
+        shape = (entry.samples, len(entry.frames), self.card.atoms, 3)
+        if data.lengths != shape[1:2] * entry.samples or data.positions.shape[1:] != shape[2:]:
+            raise DataError(f"{path}: does not hold {shape[0]} samples of {shape[1]} frames; correct the card or the file")
+        return data.positions.reshape(shape)
+
     def verify(self) -> list[Path]:
-        """Check the hash of every file; returns the files. Raises DataError at the first that is wrong."""
-        return [_checked(self.folder, entry) for entry in (self.card.topology, *self.card.splits.values())]
+        """Check the hash of every file; returns the files. Raises DataError (DownloadError) at the first wrong one."""
+        if isinstance(self.card, PaperCard):
+            from backmapbench.datasets.download.dataset import raw_store
+
+            processed = Processed(self.card, self.folder)
+            store, items = raw_store(self.card, self.folder, processed.manifest.source)
+            return [*(store.check(item) for item in items), *processed.verify()]
+        return [_checked(self.folder, entry) for entry in _entries(self.card)]
+
+    def presence(self) -> Presence:
+        """Whether the data are on this machine, by their sizes."""
+        if isinstance(self.card, PaperCard):
+            return Processed(self.card, self.folder).presence()
+        sized = [_size(self.folder / entry.path) == entry.bytes for entry in _entries(self.card)]
+        return "present" if all(sized) else "partly" if any(sized) else "absent"
+
+    @property
+    def hashes(self) -> list[str]:
+        """What any score depends on: SHA-256 of the files and, for a published dataset, of its split rules."""
+        if isinstance(self.card, PaperCard):
+            rules = "".join(f"{name}={entry.model_dump_json()}" for name, entry in self.card.variants.items())
+            return [*Processed(self.card, self.folder).hashes, hashlib.sha256(rules.encode()).hexdigest()]
+        return [entry.sha256 for entry in _entries(self.card)]
 
 
 def dataset_names() -> list[str]:
@@ -117,7 +119,7 @@ def dataset_names() -> list[str]:
 def read_card(path: Path) -> DatasetCard:
     """Read and validate one card. Raises CardError naming file, field and problem."""
     try:
-        return DatasetCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return CARD.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML ({error}); correct the line") from error
     except ValidationError as error:
@@ -129,7 +131,8 @@ def load_dataset(name: str) -> Dataset:
     if name not in dataset_names():
         raise UnknownNameError("dataset", name, dataset_names())
     card = read_card(CARDS / f"{name}.toml")
-    return Dataset(card, ROOT / "embedded" / name)
+    home = ROOT / "embedded" / name if isinstance(card, EmbeddedCard) else dataset_folder(card.name, card.version)
+    return Dataset(card, home)
 
 
 def explain(error: ValidationError) -> str:
@@ -140,6 +143,14 @@ def explain(error: ValidationError) -> str:
         given = "" if isinstance(item["input"], dict) else f" (given {item['input']!r})"
         problems.append(f"{place}: {item['msg']}{given}")
     return "; ".join(problems)
+
+
+def _entries(card: EmbeddedCard) -> list[FileEntry]:
+    return [card.topology, *card.splits.values(), *card.conditional.values()]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 def _checked(folder: Path, entry: FileEntry) -> Path:
