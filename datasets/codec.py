@@ -89,6 +89,15 @@ def read(path: Path) -> Trajectories:
     return Trajectories(positions, tuple(int(n) for n in lengths), None if np.isnan(frame_ps) else frame_ps)
 
 
+def quantum(path: Path) -> float:
+    """The grid that a file's positions lie on, nm. Raises DataError for a file of another kind."""
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return float(saved["quantum"])
+    except (OSError, ValueError, KeyError, EOFError, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{path}: not a readable trajectory file ({error}); fetch or reinstall it") from error
+
+
 def _parents_first(parents: NDArray[np.int32]) -> list[int]:
     """Atoms ordered so that every parent comes before its children."""
     depth = np.zeros(len(parents), dtype=int)

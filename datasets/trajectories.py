@@ -47,6 +47,12 @@ class Trajectories:
         """Each trajectory's positions in turn (views)."""
         return (self.positions[part] for part in self.slices)
 
+    def pick(self, frames: NDArray[np.intp]) -> Trajectories:
+        """The frames of these ascending indices; boundaries are kept, the spacing is not."""
+        owners = np.searchsorted(np.cumsum(self.lengths), frames, side="right")
+        _, lengths = np.unique(owners, return_counts=True)
+        return Trajectories(np.ascontiguousarray(self.positions[frames]), tuple(int(n) for n in lengths), None)
+
     def replace_positions(self, positions: NDArray[np.floating]) -> Trajectories:
         """The same boundaries and spacing with other positions, as float32."""
         return Trajectories(np.ascontiguousarray(positions, dtype=np.float32), self.lengths, self.frame_ps)
