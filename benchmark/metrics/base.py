@@ -109,6 +109,7 @@ class Metric(ABC):
         scores: every number ``value`` returns, main score first.
         paired: whether frame t of the prediction is compared with frame t of the reference.
         distance: whether the main score is a distance between distributions (bias-corrected, clipped intervals).
+        minimum_samples: samples per frame below which the metric does not apply to a prediction.
     """
 
     id: ClassVar[str]
@@ -116,6 +117,7 @@ class Metric(ABC):
     scores: ClassVar[tuple[Score, ...]]
     paired: ClassVar[bool]
     distance: ClassVar[bool]
+    minimum_samples: ClassVar[int] = 1
 
     @classmethod
     @abstractmethod

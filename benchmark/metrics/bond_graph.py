@@ -14,12 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backmapbench.errors import DataError
-from backmapbench.metrics.pairs import DENSE_ATOMS, close_pairs
+from backmapbench.metrics.pairs import DENSE_ATOMS, close_pair_blocks, squared_distances
 from backmapbench.metrics.selections import symbol
 
 FACTOR = 1.3
 RADII_ANGSTROM = {"H": 0.23, "C": 0.68, "N": 0.68, "O": 0.68, "P": 0.75, "S": 1.02, "Se": 1.22}
 NM_PER_ANGSTROM = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Bonds (first < second) of the frames of a chunk, in the order of frames; all arrays (bonds,).
+
+    Attributes:
+        frame: frame of the bond.
+        first, second: atom indices.
+    """
+
+    frame: NDArray[np.int64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,21 +79,53 @@ class BondGraph:
         """Number of atoms."""
         return len(self.radii)
 
-    def edges(self, xyz: NDArray[np.floating], dense_atoms: int = DENSE_ATOMS) -> NDArray[np.int64]:
-        """Ascending codes (frame x atoms + i) x atoms + j of all bonds i < j in ``xyz`` (frames, atoms, 3), nm."""
-        near = close_pairs(xyz, 2 * FACTOR * float(self.radii.max()), dense_atoms)
-        cutoff = FACTOR * (self.radii[near.first] + self.radii[near.second])
-        codes: NDArray[np.int64] = (near.frame * self.atoms + near.first) * self.atoms + near.second
-        return codes[near.squared < cutoff**2]
+    def edges(self, xyz: NDArray[np.floating], dense_atoms: int = DENSE_ATOMS) -> Edges:
+        """All bonds in ``xyz`` (frames, atoms, 3), nm. Coincident atoms are all bonded: see ``counts`` for memory."""
+        parts = [
+            (near.frame[bonded], near.first[bonded], near.second[bonded])
+            for near in close_pair_blocks(xyz, self._reach, dense_atoms)
+            for bonded in [near.squared < self._limits(near.first, near.second)]
+        ]
+        none = np.zeros(0, dtype=np.int64)
+        return Edges(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else Edges(*[none] * 3)
 
-    def among_heavy(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The codes of ``edges`` whose atoms are both heavy."""
-        first, second = codes // self.atoms % self.atoms, codes % self.atoms
-        return codes[self.heavy[first] & self.heavy[second]]
+    def counts(
+        self, xyz: NDArray[np.floating], dense_atoms: int = DENSE_ATOMS
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bonds among heavy atoms and bonds among all atoms in each frame of ``xyz``, both (frames,).
 
-    def compare(self, reference: NDArray[np.int64], prediction: NDArray[np.int64], frames: int) -> EdgeCounts:
-        """Edges per frame from the codes of ``edges`` (or ``among_heavy``) of ``frames`` frames each."""
-        common = np.intersect1d(reference, prediction, assume_unique=True)
-        square = self.atoms**2
-        own, other, both = (np.bincount(c // square, minlength=frames) for c in (reference, prediction, common))
-        return EdgeCounts(own, other, own + other - 2 * both)
+        The bonds themselves are not kept, so memory stays small however many atoms coincide.
+        """
+        heavy, everything = np.zeros((2, len(xyz)), dtype=np.int64)
+        for near in close_pair_blocks(xyz, self._reach, dense_atoms):
+            bonded = near.squared < self._limits(near.first, near.second)
+            everything += np.bincount(near.frame[bonded], minlength=len(xyz))
+            bonded &= self.heavy[near.first] & self.heavy[near.second]
+            heavy += np.bincount(near.frame[bonded], minlength=len(xyz))
+        return heavy, everything
+
+    def compare(self, reference: Edges, xyz: NDArray[np.floating]) -> tuple[EdgeCounts, EdgeCounts]:
+        """Edges per frame of heavy atoms and of all atoms: those of ``reference`` against those in ``xyz``.
+
+        A reference bond is kept if its atoms are bonded in ``xyz`` (frames, atoms, 3), nm, by the same rule.
+        """
+        counts = self.counts(xyz)
+        squared = squared_distances(xyz, reference.frame, reference.first, reference.second)
+        kept = squared < self._limits(reference.first, reference.second)
+        pair = self.heavy[reference.first] & self.heavy[reference.second]
+        found = []
+        for chosen, other in zip((pair, np.ones(len(pair), dtype=bool)), counts, strict=True):
+            own = np.bincount(reference.frame[chosen], minlength=len(xyz))
+            common = np.bincount(reference.frame[chosen & kept], minlength=len(xyz))
+            found.append(EdgeCounts(own, other, own + other - 2 * common))
+        return found[0], found[1]
+
+    @property
+    def _reach(self) -> float:
+        """Longest bond that the radii allow, nm."""
+        return 2 * FACTOR * float(self.radii.max())
+
+    def _limits(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Squared cutoff of each pair, nm^2."""
+        limits: NDArray[np.float64] = (FACTOR * (self.radii[first] + self.radii[second])) ** 2
+        return limits

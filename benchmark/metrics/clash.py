@@ -9,9 +9,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from backmapbench.errors import CardError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
-from backmapbench.metrics.pairs import DENSE_ATOMS, close_pairs
+from backmapbench.metrics.pairs import DENSE_ATOMS, close_pair_blocks
 from backmapbench.metrics.selections import BACKBONE, amino_acids, symbol
 
 CLASH_NM = 0.12
@@ -23,9 +24,10 @@ class Clash(Metric):
 
     ``clash_percent`` looks at side-chain atoms of sequence neighbours, as paper 002 sec. 3 defines it;
     ``clash_percent_all_pairs`` also at all heavy atoms of residues that are no neighbours, as public code computes it.
-    Each pair counts both its residues. Residues are those with N, CA and C: glycine counts (and has no side-chain heavy
-    atom), caps do not. Neighbours are consecutive residues of one chain of the topology. A molecule of one residue has
-    no pair and scores 0; one of none has no value. Ranked is the distance to the reference's own percentage.
+    A pair counts both its residues; a residue with an atom at no finite place counts as well. Residues are those with
+    N, CA and C: glycine counts (and has no side-chain heavy atom), caps do not. Neighbours are consecutive residues of
+    one chain of the topology. A molecule of one residue has no pair and scores 0. Ranked is the distance to the
+    reference's own percentage.
 
     Attributes:
         atoms: heavy atoms of amino-acid residues.
@@ -54,8 +56,13 @@ class Clash(Metric):
 
     @classmethod
     def fit(cls, context: MetricContext) -> Self:
-        """Select heavy atoms by residue. Raises DataError for an atom without an element."""
+        """Select heavy atoms by residue.
+
+        Raises CardError for a molecule without amino-acid residues, DataError for an atom without an element.
+        """
         residues = amino_acids(context.topology)
+        if not residues:
+            raise CardError(f"{cls.id} needs amino-acid residues and the molecule has none; remove it from the card")
         rows = [
             (atom.index, number, number + residue.chain.index, atom.name not in BACKBONE)
             for number, residue in enumerate(residues)
@@ -77,10 +84,7 @@ class Clash(Metric):
         return ("clashing residues", self.atoms.tobytes())
 
     def _count(self, frames: Frames) -> NDArray[np.float64]:
-        xyz = frames.flat
-        if self.residues < 2:
-            return np.array([0.0, 0.0, float(len(xyz) * self.residues)])
-        neighbours, anywhere = self.clashing(xyz[:, self.atoms])
+        neighbours, anywhere = self.clashing(frames.flat[:, self.atoms])
         return np.array([neighbours.sum(), anywhere.sum(), neighbours.size], dtype=np.float64)
 
     def clashing(
@@ -90,20 +94,20 @@ class Clash(Metric):
 
         The first by side chains of sequence neighbours, the second by all pairs.
         """
-        near = close_pairs(xyz, CLASH_NM, dense_atoms)
-        apart = np.abs(self.place[near.first] - self.place[near.second])
-        side = self.side_chain[near.first] & self.side_chain[near.second]
-        chosen = ((apart == 1) & side, (apart > 1) | ((apart == 1) & side))
-        flags = []
-        for kept in chosen:
-            flagged = np.zeros((len(xyz), self.residues), dtype=bool)
-            for ends in (near.first, near.second):
-                flagged[near.frame[kept], self.residue[ends[kept]]] = True
-            flags.append(flagged)
-        return flags[0], flags[1]
+        nowhere = np.zeros((len(xyz), self.residues), dtype=bool)
+        frame, atom = np.nonzero(~np.isfinite(xyz).all(axis=-1))
+        nowhere[frame, self.residue[atom]] = True
+        flags = nowhere, nowhere.copy()
+        for near in close_pair_blocks(xyz, CLASH_NM, dense_atoms):
+            apart = np.abs(self.place[near.first] - self.place[near.second])
+            side = (apart == 1) & self.side_chain[near.first] & self.side_chain[near.second]
+            for flagged, kept in zip(flags, (side, side | (apart > 1)), strict=True):
+                for ends in (near.first[kept], near.second[kept]):
+                    flagged[near.frame[kept], self.residue[ends]] = True
+        return flags
 
     def value(self, statistics: Statistics) -> dict[str, float]:
-        """Percentages; NaN where the molecule has no amino-acid residue."""
+        """Percentages; NaN where a side has no frames."""
         expected, found = _percent(statistics.reference), _percent(statistics.prediction)
         return {
             "clash_percent": abs(found[0] - expected[0]),

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.kinetics import StateSpace, state_space
-from backmapbench.metrics.markov_model import estimate
+from backmapbench.metrics.markov_model import MarkovModel, estimate
+from backmapbench.metrics.sides import OnStates
 from backmapbench.metrics.timescales import slow_processes
 
 
 @dataclass(frozen=True, eq=False)
-class Eigenvectors(Metric):
+class Eigenvectors(OnStates):
     """Mean of 1 - |cosine| between left eigenvectors of reference and prediction, stationary one excluded.
 
     The vectors are restricted to the states that both models occupy; the inner product is sum_s a_s b_s / pi_s with the
@@ -52,38 +53,52 @@ class Eigenvectors(Metric):
         space = state_space(context, cls.id)
         return cls(space, slow_processes(context, space))
 
-    @property
-    def lead(self) -> int:
-        """The lag: transitions into a chunk's first frames."""
-        return self.space.lag_frames
-
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
-        """Transition counts (states, states) of each side."""
-        return Statistics(
-            reference={"transitions": self.space.transitions(reference)},
-            prediction={"transitions": self.space.transitions(prediction)},
-        )
+    def describe(self, frames: Frames) -> dict[str, Additive]:
+        """Transition counts (states, states)."""
+        return {"transitions": self.space.transitions(frames)}
 
     def value(self, statistics: Statistics) -> dict[str, float]:
         """Scores from summed statistics; NaN where the reference has no process slower than the lag."""
         reference = estimate(statistics.reference["transitions"])
         prediction = estimate(statistics.prediction["transitions"])
-        lag = self.space.lag_ps
-        times = reference.timescales(lag)[: self.processes]
-        slow = times[np.isfinite(times)]  # a replicate may have fewer than the whole reference
-        if not len(slow):
+        matched = match(reference, prediction, self.space.lag_ps, self.processes)
+        slow = len(matched.cosines)
+        if not slow:
             return {score.id: float("nan") for score in self.scores}
         both = (reference.stationary > 0) & (prediction.stationary > 0)
-        candidates = prediction.timescales(lag) >= min(lag, slow.min())
-        left = cosines(
-            reference.left[: len(slow), both], prediction.left[candidates][:, both], 1 / reference.stationary[both]
-        )
-        ones = np.ones(both.sum())
-        right = cosines(reference.right[: len(slow), both], prediction.right[: len(slow), both], ones)
+        right = cosines(reference.right[:slow, both], prediction.right[:slow, both], np.ones(both.sum()))
         return {
-            "eigenvector_error": 1 - float(left[linear_sum_assignment(-left)].sum()) / len(slow),
-            "eigenvector_error_as_published": 1 - float(np.diagonal(right).sum()) / len(slow),
+            "eigenvector_error": 1 - float(matched.cosines.sum()) / slow,
+            "eigenvector_error_as_published": 1 - float(np.diagonal(right).sum()) / slow,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The reference's slow processes and what the prediction has for each.
+
+    Attributes:
+        cosines: |cosine| of the left eigenvectors (slow,); 0 without a partner.
+        partners: process of the prediction (slow,); -1 for none.
+    """
+
+    cosines: NDArray[np.float64]
+    partners: NDArray[np.intp]
+
+
+def match(reference: MarkovModel, prediction: MarkovModel, lag_ps: float, processes: int) -> Matched:
+    """Assign the prediction's slow processes to the first ``processes`` of the reference, as ``Eigenvectors`` says."""
+    times = reference.timescales(lag_ps)[:processes]
+    slow = times[np.isfinite(times)]  # a replicate may have fewer than the whole reference
+    matched = Matched(np.zeros(len(slow)), np.full(len(slow), -1, dtype=np.intp))
+    both = (reference.stationary > 0) & (prediction.stationary > 0)
+    candidates = np.flatnonzero(prediction.timescales(lag_ps) >= min(lag_ps, slow.min(initial=np.inf)))
+    left = cosines(
+        reference.left[: len(slow), both], prediction.left[candidates][:, both], 1 / reference.stationary[both]
+    )
+    rows, columns = linear_sum_assignment(-left)
+    matched.cosines[rows], matched.partners[rows] = left[rows, columns], candidates[columns]
+    return matched
 
 
 def cosines(a: NDArray[np.floating], b: NDArray[np.floating], weights: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backmapbench.errors import DataError
-from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.force_field import PotentialEnergy, thermal_energy
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.histograms import cell_median, cell_wasserstein, count
+from backmapbench.metrics.kinetics import shared
+from backmapbench.metrics.sides import SideBySide
 
 CELL_KT = 0.01  # two distributions of equal cells have W1 = 0, so this bounds the error of W1
 CEILING_KT = 1e4  # above the reference median; steric overlap alone sets energies beyond it, and no mean survives them
+CELLS = round(2 * CEILING_KT / CELL_KT)
 OUTLIER_PERCENTILE = 99.9
 
 
 @dataclass(frozen=True)
-class Energy(Metric):
+class Energy(SideBySide):
     """Energies of the first sample of every frame, task force field in vacuum, not minimised, in units of kT.
 
     An energy that is NaN, infinite or more than 1e4 kT above the reference median counts at that ceiling; the histogram
@@ -56,10 +59,7 @@ class Energy(Metric):
         """Median and outlier threshold of the reference. Raises DataError when it has an energy that is not finite."""
         potential = PotentialEnergy(context.topology_path, context.force_field)
         kt = thermal_energy(context.temperature_K)
-        energies = np.concatenate([potential(part) for part in context.reference]) / kt
-        if not np.isfinite(energies).all():
-            wrong = int((~np.isfinite(energies)).sum())
-            raise DataError(f"{wrong} reference frames have no finite energy; correct the dataset or its force field")
+        energies = reference_terms(context, potential).sum(axis=1) / kt
         return cls(potential, kt, float(np.median(energies)), float(np.percentile(energies, OUTLIER_PERCENTILE)))
 
     @property
@@ -67,18 +67,11 @@ class Energy(Metric):
         """Lower edge of the histogram, kT."""
         return self.median - CEILING_KT
 
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
+    def describe(self, frames: Frames) -> dict[str, Additive]:
         """Histogram of energies (1, cells) and [frames, frames above the outlier threshold, frames at the ceiling]."""
-        return Statistics(reference=self._describe(reference), prediction=self._describe(prediction))
-
-    def _describe(self, frames: Frames) -> dict[str, Additive]:
-        ceiling = self.median + CEILING_KT
-        energies = self.potential.of(frames) / self.kt
-        clipped = ~(energies < ceiling)  # true for NaN as well
-        energies = np.where(clipped, ceiling, energies)
+        energies, clipped = capped(self.potential.of(frames) / self.kt, self.median)
         counts = np.array([len(energies), (energies > self.outlier).sum(), clipped.sum()], dtype=np.float64)
-        bins = round(2 * CEILING_KT / CELL_KT)
-        return {"energies": count(energies, CELL_KT, bins, self.lowest), "counts": counts}
+        return {"energies": count(energies, CELL_KT, CELLS, self.lowest), "counts": counts}
 
     def value(self, statistics: Statistics) -> dict[str, float]:
         """Scores from summed statistics; NaN where either side has no frames."""
@@ -94,6 +87,28 @@ class Energy(Metric):
         }
 
 
+def reference_terms(context: MetricContext, potential: PotentialEnergy) -> NDArray[np.float64]:
+    """Energies by term of all reference frames, (frames, terms) kJ/mol; computed once per task.
+
+    Raises DataError when one is not finite.
+    """
+
+    def compute() -> NDArray[np.float64]:
+        energies = np.concatenate([potential.terms(part) for part in context.reference])
+        wrong = int((~np.isfinite(energies).all(axis=1)).sum())
+        if wrong:
+            raise DataError(f"{wrong} reference frames have no finite energy; correct the dataset or its force field")
+        return energies
+
+    return shared(context, ("reference energies", potential), compute)
+
+
 def _percent(part: Mapping[str, Additive]) -> NDArray[np.float64]:
     counts = np.asarray(part["counts"], dtype=np.float64)
     return 100 * counts / counts[0] if counts[0] > 0 else np.full(len(counts), np.nan)
+
+
+def capped(energies: NDArray[np.float64], median: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Energies in kT with NaN and what is over the ceiling at the ceiling, and which are."""
+    clipped = ~(energies < median + CEILING_KT)  # true for NaN as well
+    return np.where(clipped, median + CEILING_KT, energies), clipped

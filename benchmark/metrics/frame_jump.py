@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backmapbench.errors import DataError
-from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
+from backmapbench.metrics.sides import SideBySide
 from backmapbench.metrics.time_series import frame_interval, frame_steps
 
 JUMP_PERCENTILE = 99.9
 
 
 @dataclass(frozen=True)
-class FrameJump(Metric):
+class FrameJump(SideBySide):
     """Share of steps above the reference's 99.9th percentile.
 
     Steps as in velocity_w1: root mean square over atoms, within trajectories, not superposed, first sample. A
@@ -53,13 +53,10 @@ class FrameJump(Metric):
         """One frame: the step into a chunk's first frame."""
         return 1
 
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
-        """[steps, jumps] of each side."""
-        return Statistics(reference={"steps": self._count(reference)}, prediction={"steps": self._count(prediction)})
-
-    def _count(self, frames: Frames) -> NDArray[np.float64]:
+    def describe(self, frames: Frames) -> dict[str, Additive]:
+        """[steps, jumps]."""
         steps = frame_steps(frames)
-        return np.array([len(steps), (~(steps <= self.threshold)).sum()], dtype=np.float64)
+        return {"steps": np.array([len(steps), (~(steps <= self.threshold)).sum()], dtype=np.float64)}
 
     def value(self, statistics: Statistics) -> dict[str, float]:
         """Scores from summed statistics; NaN where either side has no steps."""

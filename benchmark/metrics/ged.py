@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
-from backmapbench.metrics.bond_graph import BondGraph, EdgeCounts
+from backmapbench.metrics.bond_graph import BondGraph, EdgeCounts, Edges
 from backmapbench.metrics.frames import Frames
 
 
@@ -49,17 +49,13 @@ class Ged(Metric):
     def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
         """Sums over frames and samples of each ratio, and the frames that have bonds."""
         own = self._edges(reference)
-        target = {"heavy": self.graph.among_heavy(own), "all": own}
-        frames = reference.owned.shape[1]
         sums: dict[str, Additive] = {}
         for sample in prediction.owned:
-            drawn = self.graph.edges(sample)
-            heavy = self.graph.compare(target["heavy"], self.graph.among_heavy(drawn), frames)
-            found = self._sums(heavy, self.graph.compare(target["all"], drawn, frames))
+            found = self._sums(*self.graph.compare(own, sample))
             sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
-        return Statistics(paired=sums)
+        return Statistics(paired={name: np.asarray(value) for name, value in sums.items()})
 
-    def _edges(self, frames: Frames) -> NDArray[np.int64]:
+    def _edges(self, frames: Frames) -> Edges:
         return frames.cached(("bond graph", self.graph.radii.tobytes()), lambda: self.graph.edges(frames.flat))
 
     def _sums(self, heavy: EdgeCounts, everything: EdgeCounts) -> dict[str, NDArray[np.float64]]:

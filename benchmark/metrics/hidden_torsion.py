@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backmapbench.errors import CardError
-from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.histograms import jensen_shannon
+from backmapbench.metrics.sides import SideBySide
 from backmapbench.metrics.time_series import torsion_series
 
 PSEUDO_COUNT = 0.5
@@ -25,7 +26,7 @@ def hidden_quads(context: MetricContext, metric: str) -> NDArray[np.intp]:
 
 
 @dataclass(frozen=True, eq=False)
-class HiddenTorsion(Metric):
+class HiddenTorsion(SideBySide):
     """Square root of the base-2 Jensen-Shannon divergence per hidden torsion, mean over torsions.
 
     Bins are equal and cover [-pi, pi) with pseudo-count 0.5 each. Undefined torsions go to a cell of their own without
@@ -54,9 +55,9 @@ class HiddenTorsion(Metric):
         """Takes the torsions and ``bins`` from the card."""
         return cls(hidden_quads(context, cls.id), int(context.settings.get("bins", 36)))
 
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
-        """Counts (torsions, bins + 1) of each side, the last cell for undefined torsions."""
-        return Statistics(reference={"counts": self._count(reference)}, prediction={"counts": self._count(prediction)})
+    def describe(self, frames: Frames) -> dict[str, Additive]:
+        """Counts (torsions, bins + 1), the last cell for undefined torsions."""
+        return {"counts": self._count(frames)}
 
     def _count(self, frames: Frames) -> NDArray[np.float64]:
         angles = torsion_series(frames, self.quads)[frames.lead :]

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from backmapbench.errors import CardError
 from backmapbench.metrics.autocorrelation import autocorrelation_times, lagged_sums
-from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.hidden_torsion import hidden_quads
+from backmapbench.metrics.sides import SideBySide
 from backmapbench.metrics.time_series import frame_interval, torsion_series
 
 RESOLVED = 2.0  # times dt: below it the reference's own time is set by the frame interval
 
 
 @dataclass(frozen=True, eq=False)
-class HiddenTorsionTimescale(Metric):
+class HiddenTorsionTimescale(SideBySide):
     """Mean |ln(tau^ / tau)| over hidden torsions.
 
     tau is the integrated autocorrelation time of exp(i theta) minus its mean (``autocorrelation_times``): Sokal
@@ -58,7 +59,7 @@ class HiddenTorsionTimescale(Metric):
         if maximum_lag < 1:
             raise CardError(f"{cls.id}: maximum_lag_frames = {maximum_lag}; give at least 1")
         metric = cls(quads, maximum_lag, frame_ps)
-        parts = [metric._sums(Frames(part[None])) for part in context.reference]
+        parts = [metric.describe(Frames(part[None])) for part in context.reference]
         times = metric.times({name: sum(part[name] for part in parts) for name in parts[0]})
         return cls(quads[np.nan_to_num(times) >= RESOLVED * frame_ps], maximum_lag, frame_ps)
 
@@ -67,11 +68,8 @@ class HiddenTorsionTimescale(Metric):
         """The largest lag."""
         return self.maximum_lag
 
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
+    def describe(self, frames: Frames) -> dict[str, Additive]:
         """``lagged_sums`` of the torsions that count, and the number of owned frames."""
-        return Statistics(reference=self._sums(reference), prediction=self._sums(prediction))
-
-    def _sums(self, frames: Frames) -> dict[str, Additive]:
         angles = torsion_series(frames, self.quads)
         sums = frames.cached(
             ("lagged sums", self.quads.tobytes(), self.maximum_lag),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from backmapbench.metrics.reversible import reversible_transition_matrix
@@ -74,7 +75,8 @@ def largest_connected_set(counts: NDArray[np.floating]) -> NDArray[np.intp]:
 
     Empty when no transition was counted.
     """
-    count, labels = connected_components(counts > 0, directed=True, connection="strong")
+    # As a sparse graph: scipy takes longer to look for gaps in a dense one than to search it.
+    count, labels = connected_components(sparse.csr_array(counts > 0), directed=True, connection="strong")
     sizes = np.bincount(labels, minlength=count)
     inside = np.where(labels[:, None] == labels[None, :], counts, 0.0).sum(axis=1)
     totals = np.bincount(labels, weights=inside, minlength=count)

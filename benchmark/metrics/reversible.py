@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
@@ -27,7 +28,7 @@ def reversible_transition_matrix(counts: NDArray[np.floating]) -> tuple[NDArray[
     found, which finite counts never caused.
     """
     counts = np.asarray(counts, dtype=np.float64)
-    if connected_components(counts > 0, connection="strong", return_labels=False) > 1:
+    if connected_components(sparse.csr_array(counts > 0), connection="strong", return_labels=False) > 1:
         raise ValueError("counts are not strongly connected; restrict them to one connected set first")
     pairs, rows = counts + counts.T, counts.sum(axis=1)
     log_rates = np.log(2 * rows / pairs.sum(axis=1))  # that of the symmetrised counts

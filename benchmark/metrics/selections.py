@@ -41,3 +41,23 @@ def neighbours(topology: mdtraj.Topology) -> list[list[int]]:
         bonded[first.index].add(second.index)
         bonded[second.index].add(first.index)
     return [sorted(found) for found in bonded]
+
+
+def backbone_atoms(topology: mdtraj.Topology) -> NDArray[np.intp]:
+    """Indices of the backbone heavy atoms of amino-acid residues; caps have none. (0,) where there is none."""
+    return _of_residues(topology, backbone=True)
+
+
+def side_chain_atoms(topology: mdtraj.Topology) -> NDArray[np.intp]:
+    """Indices of the side-chain heavy atoms of amino-acid residues; glycine has none. (0,) where there is none."""
+    return _of_residues(topology, backbone=False)
+
+
+def _of_residues(topology: mdtraj.Topology, *, backbone: bool) -> NDArray[np.intp]:
+    found = [
+        atom.index
+        for residue in amino_acids(topology)
+        for atom in residue.atoms
+        if symbol(atom) != "H" and (atom.name in BACKBONE) == backbone
+    ]
+    return np.array(found, dtype=np.intp)

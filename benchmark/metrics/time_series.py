@@ -45,11 +45,29 @@ def frame_steps(frames: Frames, superposed: bool = False) -> NDArray[np.float64]
     return frames.cached(("frame steps", superposed), lambda: _frame_steps(frames, superposed))
 
 
+def atom_steps(frames: Frames) -> NDArray[np.float64]:
+    """Displacement of every atom between consecutive frames of the first sample: (pairs, atoms), nm; NaN if not finite.
+
+    Not kept in the chunk: it is as large as the coordinates.
+    """
+    earlier, later = lagged(frames.xyz[0].astype(np.float64), frames.lead, 1)
+    return _root(_squared(earlier, later))
+
+
 def _frame_steps(frames: Frames, superposed: bool) -> NDArray[np.float64]:
     earlier, later = lagged(frames.xyz[0].astype(np.float64), frames.lead, 1)
     if superposed:
         earlier = superpose(earlier, later)
+    return _root(_squared(earlier, later).mean(axis=-1))
+
+
+def _squared(earlier: NDArray[np.float64], later: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared displacements (pairs, atoms)."""
     with np.errstate(invalid="ignore", over="ignore"):
-        squared = ((later - earlier) ** 2).sum(axis=-1).mean(axis=-1)
-    steps: NDArray[np.float64] = np.where(np.isfinite(squared), np.sqrt(squared), np.nan)
-    return steps
+        squared: NDArray[np.float64] = ((later - earlier) ** 2).sum(axis=-1)
+    return squared
+
+
+def _root(squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square root, NaN where not finite."""
+    return np.sqrt(np.where(np.isfinite(squared), squared, np.nan))

@@ -1,4 +1,4 @@
-"""Error of implied timescales of a Markov state model on the card's torsions."""
+"""Error of implied timescales of a Markov state model on the card's states."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
+from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.kinetics import StateSpace, reference_counts, state_space
 from backmapbench.metrics.markov_model import estimate
+from backmapbench.metrics.sides import OnStates
 
 FLOOR = 1 / 5  # of the lag: a process that decays to e^-5 within one lag cannot be told from none
 
@@ -35,18 +36,19 @@ def floored_timescales(
 
 
 @dataclass(frozen=True, eq=False)
-class Timescales(Metric):
+class Timescales(OnStates):
     """Mean |ln(t^ / t)| over the processes that are slower than the lag in the reference, matched by rank.
 
-    States are k-means centres on cos and sin of the card's torsions, fitted once on the reference; each side gets a
-    reversible maximum-likelihood model on its largest connected set. t^ undefined, missing or below lag / 5 is set to
-    lag / 5 and counted. States outside the connected set of the whole reference are left out of both sides
-    (``StateSpace.active``). As published (paper 000): centres on raw angles, where a basin cut by +-pi becomes two.
+    States are k-means centres on cos and sin of the card's torsions or on TICA components of CA-CA distances, fitted
+    once on the reference; each side gets a reversible maximum-likelihood model on its largest connected set. t^
+    undefined, missing or below lag / 5 is set to lag / 5 and counted. States outside the connected set of the whole
+    reference are left out of both sides (``StateSpace.active``). As published (paper 000): centres on raw angles, where
+    a basin cut by +-pi becomes two; on TICA components that is the main score itself.
 
     Attributes:
-        space: states on cos and sin.
+        space: states on cos and sin, or on TICA components.
         processes: processes slower than the lag in the whole reference, at most 16.
-        raw_space: states on raw angles.
+        raw_space: states on raw angles, or the same TICA components.
         raw_processes: the same number with those.
     """
 
@@ -57,7 +59,7 @@ class Timescales(Metric):
     scores: ClassVar[tuple[Score, ...]] = (
         Score("timescale_log_error", "", True, "mean |ln(predicted / reference)| of timescales slower than the lag"),
         Score("timescale_missing", "", False, "processes of the prediction set to lag / 5"),
-        Score("timescale_undefined_percent", "%", False, "share of frames in no state because a torsion is undefined"),
+        Score("timescale_undefined_percent", "%", False, "share of frames in no state: a feature is undefined"),
         Score("timescale_outside_percent", "%", False, "share of frames in states that the reference's model lacks"),
         Score("timescale_log_error_as_published", "", False, "the same with k-means on raw angles"),
     )
@@ -73,20 +75,16 @@ class Timescales(Metric):
         space, raw = state_space(context, cls.id), state_space(context, cls.id, periodic=False)
         return cls(space, slow_processes(context, space), raw, slow_processes(context, raw))
 
-    @property
-    def lead(self) -> int:
-        """The lag: transitions into a chunk's first frames."""
-        return self.space.lag_frames
+    def describe(self, frames: Frames) -> dict[str, Additive]:
+        """Counts (states, states) for both kinds of centres, frames by ``StateSpace.census``, counts at other lags.
 
-    def statistics(self, reference: Frames, prediction: Frames) -> Statistics:
-        """Transition counts (states, states) for both kinds of centres, and frames by ``StateSpace.census``."""
-        return Statistics(reference=self._describe(reference), prediction=self._describe(prediction))
-
-    def _describe(self, frames: Frames) -> dict[str, Additive]:
+        The counts at ``picture_lags`` (1, lags x states x states) enter no score: they are there for pictures.
+        """
         return {
             "transitions": self.space.transitions(frames),
             "raw_transitions": self.raw_space.transitions(frames),
             "frames": self.space.census(frames),
+            "lagged_transitions": self.space.lagged_transitions(frames),
         }
 
     def value(self, statistics: Statistics) -> dict[str, float]:

@@ -180,3 +180,122 @@ def make_topology() -> Callable[..., mdtraj.Topology]:
         return made
 
     return make
+
+
+# Every kind of side chain, free ends (OXT), two glycines, a proline, and both rings of tryptophan.
+SEQUENCE = ["MET", "TRP", "PRO", "GLY", "ARG", "TYR", "HIS", "THR", "CYS", "PHE", "ILE", "LYS", "ASP", "GLY", "LEU"]
+BACKBONE_DEGREES = (-75.0, 145.0)  # phi, psi: extended, so that no side chain meets another
+
+
+def place(a: NDArray, b: NDArray, c: NDArray, bond: float, angle: float, torsion: float) -> NDArray[np.float64]:
+    """The point at ``bond`` from c, ``angle`` from b and ``torsion`` from a (degrees)."""
+    theta, phi = np.radians(angle), np.radians(torsion)
+    axis = (c - b) / np.linalg.norm(c - b)
+    normal = np.cross(b - a, axis)
+    normal /= np.linalg.norm(normal)
+    frame = np.stack([axis, np.cross(normal, axis), normal])
+    turned = [-np.cos(theta), np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi)]
+    return np.asarray(c + bond * (np.array(turned) @ frame))
+
+
+@pytest.fixture(scope="session")
+def peptide() -> tuple[mdtraj.Topology, NDArray[np.float32]]:
+    """``SEQUENCE`` with hydrogens: topology with bonds and one frame (atoms, 3), nm.
+
+    Residues are the ideal ones of the Chemical Component Dictionary, which biotite ships, on an extended backbone.
+    """
+    from biotite.structure.info import residue as component
+
+    topology, xyz = mdtraj.Topology(), []
+    chain = topology.add_chain()
+    ends: list[NDArray] = []  # N, CA, C of the residue before
+    joined = None
+    for number, name in enumerate(SEQUENCE):
+        atoms = component(name)
+        last = number == len(SEQUENCE) - 1
+        gone = {"HXT"} | (set() if last else {"OXT"}) | (set() if number == 0 else {"H2"}) | {"H3"}
+        gone |= {"H"} if name == "PRO" and number else set()
+        points = {atom.atom_name: np.asarray(atom.coord, dtype=np.float64) / 10 for atom in atoms}
+        if number:
+            phi, psi = BACKBONE_DEGREES
+            n = place(*ends, 0.133, 116.5, psi)
+            ca = place(*ends[1:], n, 0.146, 121.5, 180.0)
+            target = np.stack([n, ca, place(ends[2], n, ca, 0.1525, 111.0, phi)])
+            points = laid(points, target)
+            if "H" not in gone:
+                away = 2 * n - ends[2] - ca
+                points["H"] = n + 0.101 * away / np.linalg.norm(away)
+        ends = [points[atom] for atom in ("N", "CA", "C")]
+        # The carbonyl oxygen lies in the plane of the next peptide bond.
+        points["O"] = place(*ends, 0.1231, 120.5, BACKBONE_DEGREES[1] + 180)
+        if last:
+            points["OXT"] = place(*ends, 0.125, 118.0, BACKBONE_DEGREES[1])
+        residue = topology.add_residue(name, chain, number + 1)
+        made = {}
+        for atom in atoms:
+            if atom.atom_name not in gone:
+                element = mdtraj.element.get_by_symbol(atom.element.capitalize())
+                made[atom.atom_name] = topology.add_atom(atom.atom_name, element, residue)
+                xyz.append(points[atom.atom_name])
+        for first, second, _ in atoms.bonds.as_array():
+            pair = [made.get(atoms.atom_name[index]) for index in (first, second)]
+            if None not in pair:
+                topology.add_bond(*pair)
+        if joined is not None:
+            topology.add_bond(joined, made["N"])
+        joined = made["C"]
+    return topology, np.array(xyz, dtype=np.float32)
+
+
+def laid(points: dict[str, NDArray], target: NDArray) -> dict[str, NDArray]:
+    """All points moved so that N, CA and C come to lie on ``target`` (3, 3)."""
+    start = np.stack([points[atom] for atom in ("N", "CA", "C")])
+    turn, _ = Rotation.align_vectors(target - target.mean(axis=0), start - start.mean(axis=0))
+    return {name: turn.apply(point - start.mean(axis=0)) + target.mean(axis=0) for name, point in points.items()}
+
+
+@pytest.fixture(scope="session")
+def peptide_reference(peptide: tuple[mdtraj.Topology, NDArray[np.float32]]) -> Trajectories:
+    """Two trajectories of 20 frames of ``peptide``: all atoms vibrate."""
+    _, rest = peptide
+    rng = np.random.default_rng(11)
+    frames = rest + rng.normal(scale=NOISE_NM, size=(40, *rest.shape))
+    return Trajectories((frames - frames.mean(axis=1, keepdims=True)).astype(np.float32), (20, 20), 1.0)
+
+
+@pytest.fixture(scope="session")
+def peptide_context(
+    peptide: tuple[mdtraj.Topology, NDArray[np.float32]], peptide_reference: Trajectories
+) -> MetricContext:
+    """A task on ``peptide`` with one bead per residue (its CA)."""
+    topology, _ = peptide
+    labels = [f"{residue.name}{residue.resSeq}:CA" for residue in topology.residues]
+    return MetricContext(
+        topology=topology,
+        topology_path="",
+        mapping=atom_slice(topology, labels),
+        reference=peptide_reference,
+        temperature_K=300.0,
+        force_field=(),
+        settings={},
+        kinetics={},
+        hidden_torsions=np.empty((0, 4), dtype=np.intp),
+    )
+
+
+@pytest.fixture(scope="session")
+def as_biotite() -> Callable[[mdtraj.Topology, NDArray], Any]:
+    """``as_biotite(topology, xyz)``: the frames (frames, atoms, 3), nm, as a biotite AtomArrayStack in Angstrom."""
+    import biotite.structure as struc
+
+    def convert(topology: mdtraj.Topology, xyz: NDArray) -> Any:
+        stack = struc.AtomArrayStack(len(xyz), topology.n_atoms)
+        stack.coord = np.asarray(xyz, dtype=np.float32) * 10
+        stack.atom_name = np.array([atom.name for atom in topology.atoms])
+        stack.res_name = np.array([atom.residue.name for atom in topology.atoms])
+        stack.res_id = np.array([atom.residue.index + 1 for atom in topology.atoms])
+        stack.element = np.array([atom.element.symbol.upper() for atom in topology.atoms])
+        stack.chain_id = np.full(topology.n_atoms, "A")
+        return stack
+
+    return convert

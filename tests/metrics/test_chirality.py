@@ -27,7 +27,7 @@ def metric(make_context: MakeContext) -> Chirality:
 
 def test_mirror_image_is_all_wrong(metric: Chirality, reference: Trajectories, evaluate: Evaluate) -> None:
     found = evaluate(metric, reference.positions, reference.positions * np.float32([1, 1, -1]))
-    assert found == {"chirality_percent": 100.0, "chirality_percent_raw": 100.0}
+    assert found == {"chirality_percent": 100.0, "chirality_percent_raw": 100.0, "chirality_undefined_percent": 0.0}
 
 
 def test_share_of_inverted_frames(metric: Chirality, reference: Trajectories, evaluate: Evaluate) -> None:
@@ -47,7 +47,9 @@ def test_flat_and_undefined_centres_count(
         flat[:, CA] = flat[:, [N, CB, C]].mean(axis=1)
     else:
         flat[:, CA] = np.nan
-    assert evaluate(metric, reference.positions, flat)["chirality_percent"] == 100.0
+    scores = evaluate(metric, reference.positions, flat)
+    assert scores["chirality_percent"] == 100.0
+    assert scores["chirality_undefined_percent"] == (0.0 if place == "plane" else 100.0)
 
 
 def test_threshold_is_a_setting(make_context: MakeContext, rest: NDArray, evaluate: Evaluate) -> None:
@@ -88,10 +90,8 @@ def test_a_mixed_reference_is_judged_by_its_majority(
     assert scores["chirality_percent"] == pytest.approx(25.0)
 
 
-def test_no_centre_no_value(
-    make_context: MakeContext, make_topology: Callable[..., mdtraj.Topology], evaluate: Evaluate
-) -> None:
+def test_glycine_alone_is_refused(make_context: MakeContext, make_topology: Callable[..., mdtraj.Topology]) -> None:
     glycine = make_topology([[("GLY", "N CA C O")]], bonds=[(0, 1), (1, 2), (2, 3)])
     frames = np.zeros((2, 4, 3), dtype=np.float32)
-    metric = Chirality.fit(replace(make_context(), topology=glycine, reference=Trajectories(frames, (2,), None)))
-    assert np.isnan(list(evaluate(metric, frames, frames).values())).all()
+    with pytest.raises(CardError, match="chiral centres"):
+        Chirality.fit(replace(make_context(), topology=glycine, reference=Trajectories(frames, (2,), None)))

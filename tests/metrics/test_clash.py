@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
+from backmapbench.errors import CardError
 from backmapbench.metrics.base import MetricContext
 from backmapbench.metrics.clash import Clash
 
@@ -89,7 +90,7 @@ def test_ranked_is_the_distance_to_the_reference(metric: Clash, evaluate: Evalua
     assert found["clash_percent_raw"] == found["clash_percent_all_pairs_raw"] == 0.0
 
 
-def test_one_residue_scores_zero_and_none_has_no_value(
+def test_one_residue_scores_zero_and_none_is_refused(
     fit: Fit,
     make_context: Callable[..., MetricContext],
     make_topology: Callable[..., mdtraj.Topology],
@@ -99,8 +100,17 @@ def test_one_residue_scores_zero_and_none_has_no_value(
     dipeptide = Clash.fit(make_context())
     assert dipeptide.residues == 1
     assert set(evaluate(dipeptide, reference.positions, reference.positions * 0).values()) == {0.0}
-    ligand = fit(make_topology([[("LIG", "C1 C2")]]))
-    assert np.isnan(list(evaluate(ligand, np.zeros((1, 2, 3)), np.zeros((1, 2, 3))).values())).all()
+    with pytest.raises(CardError, match="amino-acid residues"):
+        fit(make_topology([[("LIG", "C1 C2")]]))
+
+
+def test_a_residue_at_no_finite_place_clashes(metric: Clash, evaluate: Evaluate) -> None:
+    lost = touching()
+    lost[0, ATOMS["A2:CB"]] = np.nan
+    lost[0, ATOMS["B1:CB"], 1] = np.inf
+    lost[0, ATOMS["A1:HB"]] = np.nan  # a hydrogen
+    found = evaluate(metric, touching(), lost)
+    assert found["clash_percent"] == found["clash_percent_all_pairs"] == pytest.approx(40.0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -116,3 +126,14 @@ def test_tree_and_direct_search_agree_with_the_definition(metric: Clash, seed: i
     for chosen, flags in (((gap == 1) & sides, direct[0]), ((gap > 1) | ((gap == 1) & sides), direct[1])):
         involved = [{int(metric.residue[i]) for i in np.flatnonzero((near[t] & chosen).any(1))} for t in range(2)]
         assert [set(np.flatnonzero(row).tolist()) for row in flags] == involved
+
+
+def test_atoms_of_one_residue_do_not_clash(
+    fit: Fit, make_topology: Callable[..., mdtraj.Topology], evaluate: Evaluate
+) -> None:
+    metric = fit(make_topology([[("LEU", "N CA C O CB CG CD1"), ("GLY", "N CA C O")]]))
+    xyz = np.zeros((1, 11, 3))
+    xyz[0, :, 0] = np.arange(11)
+    folded = xyz.copy()
+    folded[0, 5:7] = folded[0, 4] + [[0.1, 0, 0], [0, 0.1, 0]]
+    assert set(evaluate(metric, xyz, folded).values()) == {0.0}

@@ -90,7 +90,7 @@ def test_a_reference_without_energies_is_refused(
     make_context: Callable[..., MetricContext], reference: Trajectories
 ) -> None:
     broken = reference.positions.copy()
-    broken[3] = 0.0
+    broken[3] = np.nan
     with pytest.raises(DataError, match="1 reference frames"):
         Energy.fit(make_context(reference=reference.replace_positions(broken)))
 

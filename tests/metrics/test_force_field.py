@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 
 import numpy as np
 import openmm
@@ -13,7 +12,7 @@ from openmm import app, unit
 from scipy.spatial.transform import Rotation
 
 from backmapbench.errors import CardError, DataError
-from backmapbench.metrics.force_field import REFERENCE_MAXIMUM_ATOMS, PotentialEnergy, thermal_energy
+from backmapbench.metrics.force_field import TERMS, PotentialEnergy, thermal_energy
 from backmapbench.metrics.frames import Frames
 
 FILES = ("amber99sbildn.xml",)
@@ -38,20 +37,41 @@ def test_energies_are_those_of_openmm(topology_path: str, frames: Frames) -> Non
     np.testing.assert_allclose(PotentialEnergy(topology_path, FILES)(xyz), expected, rtol=0, atol=1e-4)
 
 
-def test_larger_molecules_go_to_the_cpu_platform_and_agree(topology_path: str, tmp_path: Path) -> None:
+def test_terms_are_those_of_openmm(topology_path: str, frames: Frames) -> None:
+    """Bonds and angles are force groups of OpenMM's own; torsions with impropers and all pairs are sums."""
+    xyz = frames.xyz[0, ::40].astype(float)
     pdb = app.PDBFile(topology_path)
-    model = app.Modeller(pdb.topology, pdb.positions)
-    for copy in range(1, 8):
-        model.add(pdb.topology, [p + openmm.Vec3(0, 0, 1.2 * copy) * unit.nanometer for p in pdb.positions])
-    path = tmp_path / "eight.pdb"
-    with path.open("w") as handle:
-        app.PDBFile.writeFile(model.topology, model.positions, handle)
-    large = app.PDBFile(str(path))
-    xyz = np.array([large.positions.value_in_unit(unit.nanometer)])
-    assert xyz.shape[1] > REFERENCE_MAXIMUM_ATOMS
-    energies = PotentialEnergy(str(path), FILES)(xyz)
-    np.testing.assert_allclose(energies, openmm_energies(large, xyz), rtol=1e-5)
-    assert np.isnan(PotentialEnergy(str(path), FILES)(np.zeros_like(xyz))).all()  # this platform raises; caught
+    system = app.ForceField(*FILES).createSystem(pdb.topology, nonbondedMethod=app.NoCutoff, constraints=None)
+    groups = {}
+    for group, force in enumerate(system.getForces()):
+        force.setForceGroup(group)
+        groups[force.getName()] = group
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+
+    def of_group(name: str) -> list[float]:
+        found = []
+        for frame in xyz:
+            context.setPositions(frame)
+            energy = context.getState(getEnergy=True, groups={groups[name]}).getPotentialEnergy()
+            found.append(energy.value_in_unit(unit.kilojoule_per_mole))
+        return found
+
+    potential = PotentialEnergy(topology_path, FILES)
+    found = dict(zip(potential.names, potential.terms(xyz).T, strict=True))
+    pairs = sum(found[name] for name in ("lennard_jones", "coulomb", "lennard_jones_14", "coulomb_14"))
+    np.testing.assert_allclose(found["bonds"], of_group("HarmonicBondForce"), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found["angles"], of_group("HarmonicAngleForce"), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        found["torsions"] + found["impropers"], of_group("PeriodicTorsionForce"), rtol=0, atol=1e-6
+    )
+    np.testing.assert_allclose(pairs, of_group("NonbondedForce"), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(potential.terms(xyz).sum(axis=1), potential(xyz))
+
+
+def test_names_of_terms_are_those_of_the_force_field() -> None:
+    import backmapbench.force_field
+
+    assert tuple(backmapbench.force_field.TERMS) == TERMS
 
 
 @settings(max_examples=10, deadline=None)
@@ -72,8 +92,8 @@ def test_a_bad_frame_spoils_no_other(topology_path: str, rest: NDArray[np.float3
     xyz[3] = 0.0
     xyz[4, 3] = 1e200
     found = energy(xyz)
-    assert np.isnan(found[[1, 2, 3]]).all()
-    assert not np.isfinite(found[4])
+    assert np.isposinf(found[[1, 2, 4]]).all()
+    assert found[3] > 1e10  # coincident atoms: absurd, and finite
     assert found[0] == found[5] == pytest.approx(openmm_energies(app.PDBFile(topology_path), xyz[:1])[0], abs=1e-4)
 
 

@@ -29,7 +29,8 @@ def metric(context: MetricContext) -> FreeEnergySurface:
 def part(codes: list[tuple[int, int]], transitions: NDArray[np.float64]) -> dict[str, object]:
     """One side's statistics from (state, bin) of every frame."""
     flat = np.array([state * BINS**2 + cell for state, cell in codes])
-    return {"visits": count(flat, 1.0, STATES * BINS**2), "transitions": transitions}
+    frames = np.array([len(codes)], dtype=float)
+    return {"visits": count(flat, 1.0, STATES * BINS**2), "frames": frames, "transitions": transitions}
 
 
 def uniform_over(*states: int) -> NDArray[np.float64]:
@@ -57,7 +58,7 @@ def test_states_outside_the_model_weigh_nothing(metric: FreeEnergySurface) -> No
 def test_error_by_hand(metric: FreeEnergySurface) -> None:
     compared = np.zeros(9, dtype=bool)
     compared[[2, 5]] = True
-    metric = FreeEnergySurface(metric.space, BINS, compared)
+    metric = FreeEnergySurface(metric.grid, metric.space, compared)
     reference = part([(0, 2)] * 30 + [(0, 5)] * 10, uniform_over(0))
     prediction = part([(0, 2)] * 10 + [(0, 5)] * 30, uniform_over(0))
     scores = metric.value(Statistics(reference, prediction))
@@ -76,7 +77,7 @@ def test_share_of_weight_visited(metric: FreeEnergySurface) -> None:
 def test_a_constant_shift_is_no_error(metric: FreeEnergySurface) -> None:
     compared = np.zeros(9, dtype=bool)
     compared[[2, 5]] = True
-    metric = FreeEnergySurface(metric.space, BINS, compared)
+    metric = FreeEnergySurface(metric.grid, metric.space, compared)
     scores = metric.value(
         Statistics(
             part([(0, 2)] * 3000 + [(0, 5)] * 1000, uniform_over(0)),
@@ -88,7 +89,7 @@ def test_a_constant_shift_is_no_error(metric: FreeEnergySurface) -> None:
 
 def test_bins_are_those_of_numpy(metric: FreeEnergySurface, frames: Frames) -> None:
     visits = metric.statistics(frames, frames).reference["visits"].toarray().reshape(STATES, BINS, BINS)
-    phi, psi = torsions(frames.xyz[0], metric.space.torsions).T
+    phi, psi = torsions(frames.xyz[0], metric.grid.coordinates.quads).T
     edges = np.linspace(-np.pi, np.pi, BINS + 1)
     np.testing.assert_array_equal(visits.sum(axis=0), np.histogram2d(phi, psi, [edges, edges])[0])
     np.testing.assert_array_equal(visits.sum(axis=(1, 2)), np.bincount(metric.space.assign(frames), minlength=STATES))

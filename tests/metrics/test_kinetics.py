@@ -27,7 +27,7 @@ def space(context: MetricContext) -> StateSpace:
 
 def test_frames_go_to_the_nearest_centre(space: StateSpace, topology: mdtraj.Topology, frames: Frames) -> None:
     trajectory = mdtraj.Trajectory(frames.xyz[0], topology)
-    angles = mdtraj.compute_dihedrals(trajectory, space.torsions).astype(np.float64)
+    angles = mdtraj.compute_dihedrals(trajectory, space.features.quads).astype(np.float64)
     points = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
     distances = np.linalg.norm(points[:, None] - space.centres, axis=-1)
     found = distances[np.arange(len(points)), space.assign(frames)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import mdtraj
 import numpy as np
@@ -59,6 +60,50 @@ def test_hydrogens_do_not_count(metric: Rmsd, reference: Trajectories, evaluate:
     moved = reference.positions.copy()
     moved[:, np.setdiff1d(np.arange(22), HEAVY)] += 0.3
     assert set(evaluate(metric, reference.positions, moved).values()) == {0.0}
+
+
+def test_backbone_and_side_chain_are_those_of_amino_acids(
+    metric: Rmsd, reference: Trajectories, evaluate: Evaluate
+) -> None:
+    moved = reference.positions.astype(np.float64)
+    moved[:, [6, 8, 14, 15]] += [0.1, 0.0, 0.0]  # N CA C O
+    moved[:, 10] += [0.0, 0.3, 0.0]  # CB
+    moved[:, [1, 4, 5, 16, 18]] += [0.0, 0.0, 7.0]  # caps
+    scores = evaluate(metric, reference.positions, moved)
+    assert scores["rmsd_angstrom_backbone"] == pytest.approx(1.0)
+    assert scores["rmsd_angstrom_sidechain"] == pytest.approx(3.0)
+
+
+def test_sets_of_atoms_are_those_of_mdtraj(peptide_context: MetricContext) -> None:
+    metric, topology = Rmsd.fit(peptide_context), peptide_context.topology
+    backbone = topology.select("backbone and not element H")
+    terminal = topology.select("name OXT")  # MDTraj leaves it to the side chain
+    assert metric.heavy[metric.backbone].tolist() == sorted([*backbone, *terminal])
+    sides = topology.select("sidechain and not element H and not name OXT")
+    assert metric.heavy[metric.sidechain].tolist() == sides.tolist()
+
+
+def test_glycine_alone_has_no_side_chain(
+    make_context: Callable[..., MetricContext],
+    make_topology: Callable[..., mdtraj.Topology],
+    evaluate: Evaluate,
+) -> None:
+    metric = Rmsd.fit(replace(make_context(), topology=make_topology([[("GLY", "N CA C O")]])))
+    scores = evaluate(metric, np.zeros((2, 4, 3)), np.ones((2, 4, 3)))
+    assert np.isnan(scores["rmsd_angstrom_sidechain"])
+    assert scores["rmsd_angstrom_backbone"] == pytest.approx(10 * np.sqrt(3))
+
+
+def test_best_of_k_takes_the_best_sample_of_each_frame(
+    metric: Rmsd, reference: Trajectories, evaluate: Evaluate
+) -> None:
+    frames = reference.positions[:2].astype(np.float64)
+    shifts = np.array([[0.1, 0.4], [0.3, 0.2], [0.5, 0.5]])  # sample, frame
+    drawn = frames + shifts[:, :, None, None] * [0.0, 1.0, 0.0]
+    scores = evaluate(metric, frames, drawn)
+    assert scores["rmsd_angstrom_best_of_k"] == pytest.approx(10 * (0.1 + 0.2) / 2)
+    assert scores["rmsd_angstrom"] == pytest.approx(10 * shifts.mean())
+    assert evaluate(metric, frames, drawn[:1])["rmsd_angstrom_best_of_k"] == pytest.approx(2.5)
 
 
 def test_superposed_is_that_of_mdtraj(
