@@ -43,7 +43,7 @@ class MetricEntry(_Strict):
     """How one metric fared."""
 
     version: int
-    status: Literal["ok", "failed", "no pair"]
+    status: Literal["ok", "failed", "no pair", "not applicable"]
     reason: str = ""
 
 

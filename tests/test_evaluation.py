@@ -1,15 +1,19 @@
 """Scoring does not depend on how frames are cut, and rows are resumed only when nothing changed."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
+from backmapbench import evaluation
+from backmapbench.blocks import BlockPlan
 from backmapbench.bootstrap import Stacked, draw_weights
 from backmapbench.controls import CONTROLS
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import RecordError, SubmissionError, UnknownNameError
 from backmapbench.evaluation import Evaluator
+from backmapbench.metrics import Frames
 from backmapbench.records import read_record, read_statistics, record_path
 from backmapbench.runner import Settings, plan, prepare_folder, run_rows
 from backmapbench.tasks import Task
@@ -17,15 +21,16 @@ from backmapbench.tasks import Task
 
 @pytest.fixture(scope="module")
 def small(task):
-    """The task on the first 150 frames of every test trajectory, with few replicates."""
+    """The task on the first frames of every test trajectory, with few replicates; fresh MD is cut otherwise."""
 
     class Small(Task):
         def atoms(self, split):
             data = super().atoms(split)
             if split not in {"test", "fresh"}:
                 return data
-            kept = np.concatenate([data.positions[part][:150] for part in data.slices])
-            return Trajectories(kept, (150,) * len(data.lengths), data.frame_ps)
+            frames, number = (150, 20) if split == "test" else (210, 13)
+            kept = np.concatenate([data.positions[part][:frames] for part in data.slices[:number]])
+            return Trajectories(kept, (frames,) * number, data.frame_ps)
 
     uncertainty = task.card.uncertainty.model_copy(update={"replicates": 20})
     metrics = dict(task.card.metrics)
@@ -38,30 +43,105 @@ def scores(evaluation):
     return {name: (s.value, s.low, s.high) for name, s in evaluation.scores.items()}
 
 
-@pytest.mark.parametrize("chunk_frames", [1, 7, 1000])
-def test_chunks_change_nothing(small, chunk_frames):
+@pytest.fixture
+def blocks_of(monkeypatch):
+    """Pretend that the reference forgets in a given number of frames."""
+    return lambda frames: monkeypatch.setattr(evaluation, "task_block_frames", lambda task, reference: frames)
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    """Scores of a jittered row in whole trajectories, and cut into blocks of 50 frames, each in chunks of 2000."""
     prediction = CONTROLS["jitter-0.1"].make(small, 0)
-    whole = scores(Evaluator(small, chunk_frames=2000).evaluate(prediction))
+    found = {}
+    for frames in (math.inf, 50.0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(evaluation, "task_block_frames", lambda task, reference, frames=frames: frames)
+            found[frames] = scores(Evaluator(small, chunk_frames=2000).evaluate(prediction))
+    return found
+
+
+@pytest.mark.parametrize(("chunk_frames", "block_frames"), [(1, math.inf), (7, 50.0), (1000, math.inf)])
+def test_chunks_change_nothing(small, whole, blocks_of, chunk_frames, block_frames):
+    blocks_of(block_frames)
+    whole = whole[block_frames]
+    prediction = CONTROLS["jitter-0.1"].make(small, 0)
     cut = scores(Evaluator(small, chunk_frames=chunk_frames).evaluate(prediction))
     assert whole.keys() == cut.keys()
     for name, expected in whole.items():
         assert cut[name] == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True), name
 
 
-def test_oracle_is_zero_in_every_ranked_error_and_interval(small):
+def test_cutting_trajectories_into_blocks_changes_intervals_alone(whole):
+    for name, (value, _, _) in whole[math.inf].items():
+        assert whole[50.0][name][0] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), name
+    assert any(whole[50.0][name][1:] != bounds[1:] for name, bounds in whole[math.inf].items())
+
+
+@pytest.mark.parametrize("block_frames", [math.inf, 50.0])
+def test_oracle_is_zero_in_every_ranked_error_and_interval(small, blocks_of, block_frames):
+    blocks_of(block_frames)
     found = Evaluator(small).evaluate(CONTROLS["oracle"].make(small, 0))
-    assert {entry.status for entry in found.metrics.values()} == {"ok"}
+    assert {entry.status for entry in found.metrics.values()} <= {"ok", "not applicable"}
     for name, score in found.scores.items():
         if score.ranked:
             assert (score.value, score.low, score.high) == (0, 0, 0), name
 
 
-def test_rows_without_a_pair_say_so(small):
+@pytest.mark.parametrize("block_frames", [math.inf, 50.0])
+def test_rows_without_a_pair_say_so_and_are_cut_by_trajectories_of_their_own(small, blocks_of, block_frames):
+    blocks_of(block_frames)
     control = CONTROLS["fresh-md"]
-    found = Evaluator(small).evaluate(control.make(small, 0), paired=False, boundaries=small.atoms("fresh"))
+    names = ["rmsd_angstrom", "energy_w1_kt", "hidden_torsion_timescale_log_error", "timescale_log_error"]
+    evaluator = Evaluator(small, names)
+    fresh = small.atoms("fresh")
+    found = evaluator.evaluate(control.make(small, 0), paired=False, boundaries=fresh)
     assert found.metrics["rmsd_angstrom"].status == "no pair"
     assert "rmsd_angstrom" not in found.scores
-    assert found.scores["energy_w1_kt"].value > 0
+    stacked = found.statistics["energy_w1_kt"].parts
+    assert stacked["reference"]["counts"].shape[0] == len(evaluator.plan.pieces)
+    plan = BlockPlan.of(fresh.lengths, block_frames)
+    assert stacked["prediction"]["counts"].shape[0] == len(plan.pieces) != len(evaluator.plan.pieces)
+    assert found.blocks == min(plan.blocks, evaluator.plan.blocks)
+    for metric in evaluator.metrics[1:]:
+        sides = [Frames(small.atoms(split).positions[None]) for split in ("test", "fresh")]
+        if metric.lead == 0:
+            value = metric.value(metric.statistics(*sides))[metric.id]
+            assert found.scores[metric.id].value == pytest.approx(value, rel=1e-9)
+        assert found.scores[metric.id].low <= found.scores[metric.id].value <= found.scores[metric.id].high
+
+
+def test_what_is_known_of_the_reference_serves_every_row(small):
+    """An unpaired row scored first, last or alone has the same scores."""
+    names = ["energy_w1_kt", "velocity_w1"]
+    fresh, paired = CONTROLS["fresh-md"].make(small, 0), CONTROLS["jitter-0.1"].make(small, 0)
+    first, last = Evaluator(small, names), Evaluator(small, names)
+    boundaries = small.atoms("fresh")
+    alone = scores(first.evaluate(fresh, paired=False, boundaries=boundaries))
+    expected = scores(last.evaluate(paired))
+    assert scores(last.evaluate(fresh, paired=False, boundaries=boundaries)) == alone
+    assert scores(first.evaluate(paired)) == expected
+
+
+def test_too_few_samples_are_not_applicable_and_said_before_anything_is_computed(small, monkeypatch):
+    evaluator = Evaluator(small, ["ged", "rmsd_angstrom"])
+    demanding = next(metric for metric in evaluator.metrics if metric.id == "rmsd_angstrom")
+    monkeypatch.setattr(type(demanding), "minimum_samples", 8)
+    monkeypatch.setattr(type(demanding), "statistics", lambda *_: 1 / 0)
+    found = evaluator.evaluate(CONTROLS["oracle"].make(small, 0))
+    assert found.metrics["rmsd_angstrom"].status == "not applicable"
+    assert found.metrics["rmsd_angstrom"].reason == "needs at least 8 samples of every frame, the row has 1"
+    assert found.metrics["ged"].status == "ok"
+    assert "rmsd_angstrom" not in found.scores
+
+
+def test_errors_between_ensembles_are_corrected_for_bias_and_paired_means_are_not(small):
+    found = Evaluator(small, ["ged", "rmsd_angstrom", "chirality_percent", "energy_w1_kt"]).evaluate(
+        CONTROLS["jitter-0.1"].make(small, 0)
+    )
+    marked = {name for name, score in found.scores.items() if score.distance}
+    assert {"chirality_percent", "energy_w1_kt"} <= marked
+    assert not marked & {"rmsd_angstrom", "ged", "energy_clipped_percent"}
 
 
 def test_a_metric_that_cannot_be_computed_is_a_failure_with_its_reason(small, monkeypatch):
@@ -80,19 +160,24 @@ def test_records_keep_block_statistics_that_give_the_scores_again(small, tmp_pat
     statistics, replicates = read_statistics(record_path(tmp_path, small.card.name, "jitter-0.05", 0))
     for metric in small.metrics():
         stacked = Stacked(statistics[metric.id])
-        ones = np.ones(record.blocks)
-        again = metric.value(stacked.merge(ones, ones))
+        pieces = next(len(value) for part in stacked.parts.values() for value in part.values())
+        again = metric.value(stacked.merge(np.ones(pieces), np.ones(pieces)))
         for name, value in again.items():
             assert record.scores[name].value == pytest.approx(value, rel=1e-12, nan_ok=True)
             assert replicates[name].shape == (20,)
 
 
-def test_weights_pair_rows_with_the_reference():
-    paired, free = draw_weights(8, 50, 0, paired=True), draw_weights(8, 50, 0, paired=False)
+@pytest.mark.parametrize("frames", [math.inf, 10.0])
+def test_weights_pair_rows_with_the_reference(frames):
+    plan, other = BlockPlan.of((100,) * 8, frames), BlockPlan.of((70,) * 5, frames)
+    paired, free = draw_weights(plan, None, 50, 0), draw_weights(plan, other, 50, 0)
+    same = draw_weights(plan, plan, 50, 0)
     np.testing.assert_array_equal(paired.reference, paired.prediction)
     np.testing.assert_array_equal(paired.reference, free.reference)
-    assert (free.reference != free.prediction).any()
-    assert (free.prediction.sum(axis=1) == 8).all()
+    assert (same.reference != same.prediction).any()
+    assert free.prediction.shape == (50, len(other.pieces))
+    if frames == math.inf:
+        assert (free.prediction.sum(axis=1) == 5).all()
 
 
 def test_resuming_keeps_what_fits_and_reruns_what_does_not(small, tmp_path):

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backmapbench.intervals import MINIMUM_REPLICATES, interval
+from backmapbench.blocks import BLOCK_TIMES
+from backmapbench.intervals import MINIMUM_REPLICATES, interval, squared_bias, tails, unbiased
 
 numbers = st.floats(0.0, 1e6)
 draws = st.lists(numbers, min_size=MINIMUM_REPLICATES, max_size=80)
@@ -35,11 +37,20 @@ def test_replicates_that_are_not_finite_are_ignored(value, replicates, junk):
 
 
 @settings(deadline=None, max_examples=60)
-@given(draws, st.floats(0.0, 1e3))
-def test_a_shift_of_the_replicates_does_not_move_a_distance_interval(replicates, shift):
-    plain = interval(5.0, replicates, 0.9, distance=True)
-    moved = interval(5.0, np.asarray(replicates) + shift, 0.9, distance=True)
-    assert np.allclose(plain, moved, rtol=1e-6, atol=1e-6)
+@given(numbers, draws, st.integers(2, 100))
+def test_fewer_blocks_are_never_narrower(value, replicates, blocks):
+    narrow = interval(value, replicates, 0.95, False, 2 * blocks)
+    wide = interval(value, replicates, 0.95, False, blocks)
+    assert wide[0] <= narrow[0]
+    assert narrow[1] <= wide[1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.floats(0.1, 100.0), draws, st.floats(0.1, 10.0))
+def test_another_unit_changes_nothing_but_the_unit(value, replicates, factor):
+    plain = np.array(interval(value, replicates, 0.95, True, 30))
+    scaled = interval(factor * value, factor * np.asarray(replicates), 0.95, True, 30)
+    assert np.allclose(factor * plain, scaled, rtol=1e-6, atol=1e-6 * factor * max(replicates))
 
 
 @settings(deadline=None, max_examples=60)
@@ -56,9 +67,46 @@ def test_percentiles_of_a_known_sample():
     assert (low, high) == pytest.approx((2.5, 97.5))
 
 
-def test_bias_is_taken_off_a_distance():
-    replicates = np.arange(101.0) / 10  # mean 5, value 1: bias 4
-    assert interval(1.0, replicates, 0.95, distance=True) == pytest.approx((0.0, 5.75))
+def test_bias_is_taken_off_the_square_of_a_distance():
+    """Squares 0, 1, ..., 100 have mean 50 and percentiles 2.5 and 97.5; the value's is 20, so the bias is 30."""
+    replicates = np.sqrt(np.arange(101.0))
+    low, high = interval(20**0.5, replicates, 0.95, distance=True)
+    assert low == 0
+    # the quantile interpolates between roots, not squares
+    assert high == pytest.approx((np.quantile(replicates, 0.975) ** 2 - 30) ** 0.5)
+    assert squared_bias(20**0.5, replicates) == pytest.approx(30)
+    assert unbiased(20**0.5, replicates) == 0
+    assert unbiased(40**0.5, replicates) == pytest.approx(30**0.5)
+
+
+def test_replicates_below_the_value_are_no_bias():
+    assert squared_bias(5.0, np.full(50, 4.0)) == 0
+    assert unbiased(5.0, np.full(50, 4.0)) == 5
+
+
+def test_the_lower_bound_loses_the_bias_twice_and_the_upper_once():
+    """A distance of norm 10 in many dimensions with noise of norm 3 on data and again on replicates: truth sqrt(91)."""
+    rng = np.random.default_rng(0)
+    squares = 100 + 9 + rng.normal(0.0, 1.0, 20_000)
+    low, high = interval(10.0, np.sqrt(squares), 0.95, distance=True)
+    assert low == pytest.approx((100 - 9 - 1.96) ** 0.5, abs=0.01)
+    assert high == pytest.approx((100 + 1.96) ** 0.5, abs=0.01)
+    assert low < 91**0.5 < high
+
+
+def test_student_tails_for_few_blocks():
+    assert tails(0.95) == pytest.approx((0.025, 0.975))
+    for blocks in (5, 20, 60):
+        outside = tails(0.95, blocks)[0]
+        expected = scipy.stats.norm.cdf(
+            scipy.stats.t.ppf(0.025, blocks - 1) / np.sqrt((1 - 1 / blocks) * (1 - 1 / BLOCK_TIMES))
+        )
+        assert outside == pytest.approx(expected, rel=1e-9)
+    assert tails(0.95, 5)[0] < tails(0.95, 60)[0] < 0.025
+
+
+def test_one_block_says_nothing():
+    assert all(math.isnan(bound) for bound in interval(1.0, np.ones(100), 0.95, True, blocks=1))
 
 
 def test_an_exact_zero_stays_a_point():

@@ -27,7 +27,7 @@ CONTROL_ORDER = (
 )
 """Control rows from the best to the worst expected; also the order of display."""
 
-Status = Literal["ok", "failed", "no pair", "undefined", "not scored"]
+Status = Literal["ok", "failed", "no pair", "not applicable", "undefined", "not scored"]
 Values = NDArray[np.float64]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from backmapbench.blocks import MINIMUM_BLOCKS
 from backmapbench.board.boards import Board, Cell
 from backmapbench.board.greying import missing_controls
 from backmapbench.board.numbers import cell_text
 
-MINIMUM_BLOCKS = 20
 LEAK_SCORES = ("energy_w1_kt", "bond_length_w1_angstrom")
 """Scores whose floor a learned row does not pass unless it saw the atoms it was to find."""
 
@@ -37,7 +37,9 @@ def oracle_errors(board: Board) -> list[str]:
     wrong = [
         (score.id, cell)
         for score in board.scores
-        if score.ranked and (cell := oracle.cells[score.id]).status != "not scored" and cell.value != 0.0
+        if score.ranked
+        and (cell := oracle.cells[score.id]).status not in ("not scored", "not applicable")
+        and cell.value != 0.0
     ]
     return [
         f"{name}: the true atoms score {cell.value:.3g} instead of exactly 0"
@@ -71,8 +73,8 @@ def few_blocks(board: Board) -> list[str]:
         return []
     counts = sorted({row.blocks for row in rows})
     if len(rows) == len(board.rows) and len(counts) == 1:
-        text = f"The test split has {counts[0]} independent blocks (trajectories), fewer than {MINIMUM_BLOCKS}"
-        return [f"{text}: intervals and ranks are rough."]
+        text = f"The test split has {counts[0]} independent blocks (trajectories or stretches of them), fewer than"
+        return [f"{text} {MINIMUM_BLOCKS}: intervals and ranks are rough."]
     names = ", ".join(f"{row.name} ({row.blocks})" for row in rows)
     return [f"Fewer than {MINIMUM_BLOCKS} independent blocks, so intervals are rough: {names}."]
 

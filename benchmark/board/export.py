@@ -25,11 +25,12 @@ FIELDS = (
     "high",
     "rank",
     "tie_group",
+    "skill",
     "status",
     "greyed",
     "reason",
 )
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def render_csv(boards: Sequence[Standings]) -> str:
@@ -80,6 +81,7 @@ def _nested(standings: Standings) -> dict[str, Any]:
                 "greyed": [
                     {"cause": grey.cause, "reason": grey.sentence} for grey in standings.greyed.get(score.id, ())
                 ],
+                "skill": _yardstick(standings, score),
             }
             for score in board.scores
         ],
@@ -100,6 +102,22 @@ def _nested(standings: Standings) -> dict[str, Any]:
     }
 
 
+def _yardstick(standings: Standings, score: ScoreInfo) -> dict[str, Any] | None:
+    """What skill in a column is measured by, or the reason why it has none; None for greyed or descriptive columns."""
+    found = standings.yardsticks.get(score.id)
+    if found is None:
+        return None
+    return {
+        "null_row": found.null_row,
+        "null": _finite(found.null),
+        "floor_row": found.floor_row,
+        "floor": _finite(found.floor),
+        "resolution": found.resolution,
+        "frozen": found.frozen,
+        "undefined": found.reason,
+    }
+
+
 def _entry(standings: Standings, score: ScoreInfo, row: Row) -> dict[str, Any]:
     cell, rank = row.cells[score.id], standings.rank(score.id, row.name)
     return {
@@ -108,6 +126,7 @@ def _entry(standings: Standings, score: ScoreInfo, row: Row) -> dict[str, Any]:
         "high": _finite(cell.high),
         "rank": rank.rank if rank else None,
         "tie_group": rank.group if rank else None,
+        "skill": standings.skill(score.id, row.name),
         "status": cell.status,
         "reason": cell.reason,
     }

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from backmapbench.board.boards import Board, Cell, ScoreInfo
+from backmapbench.board.cards import known_card
 
 TOLERANCE = 1e-6
 """Two errors count as the same within this share of the score's scale."""
@@ -21,8 +22,11 @@ NULLS = {
     "hidden_torsion_timescale_log_error": "shuffled",
     "velocity_w1": "shuffled",
     "frame_jump": "shuffled",
+    "energy_score_angstrom": "bead-centre",
+    "calibration": "bead-centre",
 }
-"""The control that an informed method must beat, by metric; every other metric has ``DEFAULT_NULL``."""
+"""The control that an informed method must beat, by metric, unless the task card names another (``null`` in the
+metric's table); every other metric has ``DEFAULT_NULL``. Metrics of several samples take bead centre: jitter is one."""
 NEEDED = ("oracle", "fresh-md", "bead-centre", "shuffled", "mirror", "jitter-0.05", "jitter-0.1", "jitter-0.3")
 """Controls without which greying is incomplete."""
 
@@ -58,9 +62,11 @@ def find_greyed(board: Board) -> dict[str, tuple[Grey, ...]]:
     return found
 
 
-def null_row(metric: str) -> str:
-    """Name of the control that marks "no better than uninformed" for ``metric``."""
-    return NULLS.get(metric, DEFAULT_NULL)
+def null_row(board: Board, metric: str) -> str:
+    """Name of the control that marks "no better than uninformed" for ``metric``: the card's choice, or the usual."""
+    card = known_card(board)
+    named = card.metrics.get(metric, {}).get("null") if card else None
+    return str(named) if named else NULLS.get(metric, DEFAULT_NULL)
 
 
 def scale(board: Board, score: str) -> float:
@@ -73,7 +79,7 @@ def _uninformative(board: Board, score: ScoreInfo) -> Grey | None:
     if missing_controls(board):
         return None
     cells = [row.cells[score.id] for row in board.rows if row.control]
-    if any(cell.status not in ("ok", "no pair") for cell in cells):
+    if any(cell.status not in ("ok", "no pair", "not applicable") for cell in cells):
         return None
     values = [cell.value for cell in cells if cell.status == "ok"]
     if len(values) < 2 or np.ptp(values) > TOLERANCE * scale(board, score.id):
@@ -97,7 +103,7 @@ def _fixed(board: Board, score: ScoreInfo) -> Grey | None:
 
 
 def _underpowered(board: Board, score: ScoreInfo) -> Grey | None:
-    fresh, name = board.cell("fresh-md", score.id), null_row(score.metric)
+    fresh, name = board.cell("fresh-md", score.id), null_row(board, score.metric)
     null = _value(board.cell(name, score.id))
     if fresh.status != "ok" or null is None or not fresh.low <= null <= fresh.high:
         return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backmapbench.board.boards import CONFIDENCE
+from backmapbench.board.composites import composite, row_skills
+from backmapbench.board.numbers import skill_text
 from backmapbench.board.standings import Standings
-from backmapbench.board.words import failures, heading, legend, ranked_text
+from backmapbench.board.words import SKILL, failures, heading, legend, ranked_text, without_skill
 
 
 def render_markdown(boards: Sequence[Standings]) -> str:
@@ -27,6 +29,22 @@ def _markdown(standings: Standings) -> list[str]:
     lines += ["", f"Value [{CONFIDENCE:.0%} interval] #rank; rows with the same rank cannot be told apart.", ""]
     lines += [f"- {_escape(line)}" for line in legend(standings)]
     lines += [f"- {_escape(f'{row.name}, {score.id}: {reason}')}" for row, score, reason in failures(standings)]
+    return [*lines, "", *_skills(standings)]
+
+
+def _skills(standings: Standings) -> list[str]:
+    """A table of skills and their equally weighted composite; nothing where no column has a skill."""
+    columns = [score for score in standings.board.main_scores if score.id in standings.skills]
+    if not columns:
+        return []
+    lines = ["## Skill", "", SKILL, ""]
+    lines += [_line(["row", "composite", *(_escape(score.id) for score in columns)])]
+    lines += [_line(["---"] + ["---:"] * (len(columns) + 1))]
+    for row in standings.board.rows:
+        skills = row_skills(standings, row)
+        mean = composite(skills, dict.fromkeys(skills, 1.0))
+        lines.append(_line([_escape(row.name), *map(skill_text, [mean, *(skills.get(each.id) for each in columns)])]))
+    lines += ["", *(f"- {_escape(line)}" for line in without_skill(standings))]
     return [*lines, ""]
 
 

@@ -44,6 +44,13 @@ def cell_text(cell: Cell) -> str:
     return "\N{EM DASH}" if cell.status == "not scored" else cell.status
 
 
+def skill_text(skill: float | None) -> str:
+    """A skill with its two meaningful decimals; a dash where there is none."""
+    if skill is None or not math.isfinite(skill):
+        return "\N{EM DASH}"
+    return f"{round(skill, 2) + 0.0:.2f}"
+
+
 def seconds(value: float) -> str:
     """A duration with a unit that keeps it readable."""
     for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):

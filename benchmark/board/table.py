@@ -10,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from backmapbench.board.boards import ScoreInfo
+from backmapbench.board.composites import composite, row_skills
 from backmapbench.board.export import render_csv, render_json
 from backmapbench.board.markdown import render_markdown
+from backmapbench.board.numbers import skill_text
 from backmapbench.board.standings import Standings
-from backmapbench.board.words import failures, heading, legend, ranked_text
+from backmapbench.board.words import failures, heading, legend, ranked_text, without_skill
 
 FORMATS: dict[str, Callable[[Sequence[Standings]], str]] = {
     "markdown": render_markdown,
@@ -46,9 +48,13 @@ class TerminalBoard:
             yield Text(f"{notice.level}: {notice.text}", style="bold red" if notice.level == "error" else "yellow")
         for scores in self._fit(options.max_width):
             yield self._table(scores)
+        if any(score.id in self.standings.skills for score in board.main_scores):
+            yield self._skills()
         yield Text("value [95 % interval] #rank; rows with one rank cannot be told apart; lower is better")
         for line in legend(self.standings):
             yield Text(f"dim: {line}", style="dim")
+        for line in without_skill(self.standings):
+            yield Text(line, style="dim")
         for row, score, reason in failures(self.standings):
             yield Text(f"{row.name}, {score.id}: {reason}")
 
@@ -79,6 +85,18 @@ class TerminalBoard:
             cells = [Text(ranked_text(self.standings, score, row)) for score in scores]
             last = following is not None and following.control != row.control
             table.add_row(Text(row.name), *cells, end_section=last)
+        return table
+
+    def _skills(self) -> Table:
+        """The equally weighted composite of every row with its extremes: the whole table stands in the files."""
+        table = Table()
+        for title in ("row", "skill", "lowest", "highest"):
+            table.add_column(title, justify="left" if title == "row" else "right", no_wrap=True)
+        for row in self.standings.board.rows:
+            skills = row_skills(self.standings, row)
+            mean = composite(skills, dict.fromkeys(skills, 1.0))
+            ends = (min(skills.values(), default=None), max(skills.values(), default=None))
+            table.add_row(Text(row.name), *map(skill_text, (mean, *ends)))
         return table
 
 

@@ -26,6 +26,24 @@ def legend(standings: Standings) -> list[str]:
     ]
 
 
+SKILL = (
+    "1: indistinguishable from molecular dynamics; 0: no better than the control that knows nothing. The composite "
+    "weighs every column alike and counts a failure as -1; the page lets the reader choose the weights."
+)
+
+
+def without_skill(standings: Standings) -> list[str]:
+    """Why main scores that are not greyed have no skill, and whether the others' yardsticks are frozen."""
+    main = [score.id for score in standings.board.main_scores if score.id in standings.yardsticks]
+    lines = [
+        f"{name} has no skill: {standings.yardsticks[name].reason}." for name in main if name not in standings.skills
+    ]
+    loose = [name for name in main if name in standings.skills and not standings.yardsticks[name].frozen]
+    if loose:
+        lines.append(f"Measured by this board's own controls, not frozen with the task version: {', '.join(loose)}.")
+    return lines
+
+
 def ranked_text(standings: Standings, score: ScoreInfo, row: Row) -> str:
     """A cell in one line with its rank, "0.123 [0.110, 0.140] #2"."""
     rank = standings.rank(score.id, row.name)

@@ -127,7 +127,7 @@ def write_row(
         unit, distance = METRICS[metric]
         value = values[metric]
         draws = make_replicates(name, seed, metric, value or 0.0, spread)
-        low, high = (None, None) if value is None else interval(value, draws, 0.95, distance)
+        low, high = (None, None) if value is None else interval(value, draws, 0.95, distance, BLOCKS)
         replicates[metric] = draws
         scores[metric] = ScoreEntry(
             metric=metric,
@@ -192,7 +192,7 @@ GOOD = {
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """What tests build folders from."""
-    return SimpleNamespace(TASK=TASK, CONTROLS=CONTROLS, GOOD=GOOD, write_row=write_row, write_controls=write_controls)
+    return SimpleNamespace(TASK=TASK, CONTROLS=CONTROLS, VALUES=VALUES, GOOD=GOOD, write_row=write_row, write_controls=write_controls)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,10 @@
 import pytest
 
+from backmapbench.board import greying
+from backmapbench.board.cards import known_card
 from backmapbench.board.greying import find_greyed, missing_controls, null_row
 from backmapbench.board.rows import collect
+from backmapbench.records import MetricEntry
 
 
 def causes(folder):
@@ -31,8 +34,29 @@ def test_the_null_depends_on_the_metric(tmp_path, kit):
     shuffled_like_fresh = (0.0, 0.001, 0.02, 0.01, 0.001, 0.001, 0.002, 0.01, 0.03)
     kit.write_controls(tmp_path, velocity_w1=shuffled_like_fresh)
     assert causes(tmp_path)["velocity_w1"] == ["underpowered"]
-    assert null_row("rmsd_angstrom") == "bead-centre"
-    assert null_row("energy_w1_kt") == "jitter-0.3"
+    (board,) = collect(tmp_path)
+    assert null_row(board, "rmsd_angstrom") == "bead-centre"
+    assert null_row(board, "energy_w1_kt") == "jitter-0.3"
+
+
+def test_the_card_may_name_another_null(tmp_path, kit, monkeypatch):
+    kit.write_controls(tmp_path)
+    (board,) = collect(tmp_path)
+    card = known_card(board)
+    metrics = card.metrics | {"energy_w1_kt": {"null": "mirror"}}
+    monkeypatch.setattr(greying, "known_card", lambda board: card.model_copy(update={"metrics": metrics}))
+    assert null_row(board, "energy_w1_kt") == "mirror"
+    assert null_row(board, "rmsd_angstrom") == "bead-centre"
+
+
+def test_a_control_that_a_score_does_not_apply_to_says_nothing_of_the_column(tmp_path, kit):
+    """Controls of one sample have no calibration; the others still show that a column is uninformative."""
+    kit.write_controls(tmp_path, without=("mirror",))
+    status = {"clash_percent": MetricEntry(version=1, status="not applicable", reason="one sample")}
+    values = {metric: row[5] for metric, row in kit.VALUES.items()}
+    record = kit.write_row(tmp_path, "mirror", values)
+    kit.write_row(tmp_path, "mirror", values, metrics=record.metrics | status)
+    assert causes(tmp_path)["clash_percent"] == ["uninformative"]
 
 
 def test_bead_consistency_is_never_greyed(tmp_path, kit):

@@ -4,6 +4,7 @@ import pytest
 from backmapbench.board.rows import collect
 from backmapbench.errors import RecordError, UnknownNameError
 from backmapbench.intervals import interval
+from backmapbench.records import read_statistics, write_record
 
 
 def test_models_come_first_and_controls_in_their_order(folder, kit):
@@ -26,7 +27,7 @@ def test_seeds_are_averaged_and_widen_the_interval(tmp_path, kit):
     three, one = board.cell("three", "energy_w1_kt"), board.cell("one", "energy_w1_kt")
     assert three.value == pytest.approx(3.0)
     assert three.high - three.low > 1.5 * (one.high - one.low)
-    assert (three.low, three.high) == interval(three.value, three.replicates, 0.95, distance=True)
+    assert (three.low, three.high) == interval(three.value, three.replicates, 0.95, distance=True, blocks=24)
     assert board.row("three").seeds == (0, 1, 2)
 
 
@@ -38,6 +39,18 @@ def test_replicates_of_seeds_average_values_of_the_same_draw(tmp_path, kit):
     (board,) = collect(tmp_path)
     left, right = (board.cell(name, "energy_w1_kt").replicates for name in ("two", "one"))
     assert np.allclose(left, right)
+
+
+def test_seeds_spread_as_far_as_their_standard_error_says(tmp_path, kit):
+    """Two seeds 1 apart and no other noise: the mean has the standard error 1 / 2, not the 1 / sqrt(8) of plain picks."""
+    for seed, rmsd in enumerate((10.0, 11.0)):
+        record = kit.write_row(tmp_path, "two", {"rmsd_angstrom": rmsd}, kind="model", seed=seed)
+        statistics, _ = read_statistics(tmp_path / kit.TASK / "two" / f"seed-{seed}.json")
+        write_record(
+            tmp_path / kit.TASK / "two" / f"seed-{seed}.json", record, statistics, {"rmsd_angstrom": np.full(4000, rmsd)}
+        )
+    (board,) = collect(tmp_path)
+    assert board.cell("two", "rmsd_angstrom").replicates.std() == pytest.approx(0.5, rel=0.1)
 
 
 def test_one_failed_seed_fails_the_row_and_is_named(tmp_path, kit):

@@ -1,0 +1,82 @@
+"""Yardsticks of skill frozen with a task version, so that a skill published once stays what it was.
+
+One TOML file per task version in the package's folder ``tasks/frozen``, written by ``backmapbench freeze`` from the
+control rows of a board.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backmapbench.datasets.catalogue import explain
+from backmapbench.errors import CardError, RecordError
+from backmapbench.files import atomic_write
+from backmapbench.tasks.card import CARDS
+
+FOLDER = CARDS / "frozen"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FrozenScore(_Strict):
+    """One column's yardstick, in the score's unit: the null's error and the upper bound of the floor row's interval."""
+
+    metric_version: int = Field(ge=1)
+    null_row: str
+    null: float
+    floor_row: str
+    floor: float
+    resolution: float = Field(gt=0.0)
+
+
+class Frozen(_Strict):
+    """Yardsticks of one task version by score id."""
+
+    schema_version: int = Field(ge=1, le=1)
+    task: str
+    version: int = Field(ge=1)
+    scores: dict[str, FrozenScore]
+
+
+def frozen_path(task: str, version: int, folder: Path = FOLDER) -> Path:
+    """Where the yardsticks of a task version lie."""
+    return folder / f"{task}-v{version}.toml"
+
+
+def read_frozen(task: str, version: int, folder: Path = FOLDER) -> Frozen | None:
+    """Yardsticks of a task version; None where none are frozen. Raises CardError for a file that is not right."""
+    path = frozen_path(task, version, folder)
+    if not path.is_file():
+        return None
+    try:
+        found = Frozen.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: not valid TOML ({error}); restore the file") from error
+    except ValidationError as error:
+        raise CardError(f"{path}: {explain(error)}") from error
+    if (found.task, found.version) != (task, version):
+        raise CardError(f"{path}: is of task {found.task}, version {found.version}; restore the file of {task}")
+    return found
+
+
+def write_frozen(content: Frozen, folder: Path = FOLDER) -> Path:
+    """Write the yardsticks of a task version, and return the path.
+
+    Raises RecordError where that version is frozen already with other numbers.
+    """
+    path = frozen_path(content.task, content.version, folder)
+    before = read_frozen(content.task, content.version, folder)
+    if before is not None and before != content:
+        raise RecordError(
+            f"{path}: version {content.version} of {content.task} is frozen with other numbers; "
+            "raise the version in the task card and run its controls again"
+        )
+    with atomic_write(path) as handle:
+        tomli_w.dump(content.model_dump(), handle)
+    return path
