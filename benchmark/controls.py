@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backmapbench.conditional import has_conditional, load_conditional
 from backmapbench.submissions import ModelInfo
 from backmapbench.superposition import superpose
 from backmapbench.tasks import Task
@@ -21,11 +22,17 @@ Prediction = NDArray[np.float32]  # (samples, frames, atoms, 3), nm
 
 @dataclass(frozen=True)
 class Control:
-    """A control row. ``paired`` False: its frames are not those of the reference (fresh MD)."""
+    """A control row.
+
+    ``paired`` False: its frames are not those of the reference (fresh MD). ``sampled``: it has several samples of the
+    task's sampled frames and nothing else (conditional MD). ``present``: whether the task's data hold what it takes.
+    """
 
     info: ModelInfo
     make: Callable[[Task, int], Prediction]
     paired: bool = True
+    sampled: bool = False
+    present: Callable[[Task], bool] = lambda _task: True
 
 
 def _oracle(task: Task, seed: int) -> Prediction:
@@ -33,7 +40,11 @@ def _oracle(task: Task, seed: int) -> Prediction:
 
 
 def _fresh(task: Task, seed: int) -> Prediction:
-    return task.atoms(task.card.splits.fresh).positions[None]
+    return task.fresh().positions[None]
+
+
+def _conditional(task: Task, seed: int) -> Prediction:
+    return load_conditional(task).positions
 
 
 def _shuffled(task: Task, seed: int) -> Prediction:
@@ -66,6 +77,13 @@ CONTROLS: dict[str, Control] = {
         _named("fresh-md", "Independent MD as long as the test set: what independent sampling alone costs."),
         _fresh,
         paired=False,
+        present=lambda task: task.card.splits.fresh is not None,
+    ),
+    "conditional-md": Control(
+        _named("conditional-md", "Scored frames drawn again by MD with their beads held: atoms as the beads leave them."),
+        _conditional,
+        sampled=True,
+        present=has_conditional,
     ),
     "shuffled": Control(_named("shuffled", "The reference with its frames in random order."), _shuffled),
     "mirror": Control(_named("mirror", "The reference reflected, then superposed by a proper rotation."), _mirror),

@@ -28,8 +28,16 @@ class DataError(BackmapbenchError):
     """A data file that is missing, truncated, altered or not what its card says."""
 
 
+class DownloadError(BackmapbenchError):
+    """A file of a dataset that no mirror delivered as its card, or the first trusted download, says it is."""
+
+
 class SubmissionError(BackmapbenchError):
     """A backmapper that cannot be loaded or whose output cannot be scored."""
+
+
+class UnsupportedTaskError(SubmissionError):
+    """A backmapper that is not made for a task's beads or molecule; raised by its ``fit`` or ``backmap``."""
 
 
 class RecordError(BackmapbenchError):

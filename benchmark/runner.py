@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backmapbench import provenance
 from backmapbench.controls import CONTROLS
-from backmapbench.errors import RecordError, SubmissionError
+from backmapbench.errors import RecordError, SubmissionError, UnsupportedTaskError
 from backmapbench.evaluation import Evaluation, Evaluator
 from backmapbench.records import (
     SCHEMA_VERSION,
@@ -59,12 +59,14 @@ class Settings:
         resume: keep records that fit and run only the rest.
         samples: samples per frame that models are asked for.
         chunk_frames: frames scored at a time.
+        skip_unsupported: leave out models that say they are not made for the task, instead of stopping.
     """
 
     folder: Path
     resume: bool = False
     samples: int = 1
     chunk_frames: int = 2000
+    skip_unsupported: bool = False
 
 
 def prepare_folder(settings: Settings) -> None:
@@ -85,6 +87,8 @@ def plan(task: Task, names: list[str], seeds: list[int]) -> list[Row]:
     """
     rows = []
     for name in names:
+        if name in CONTROLS and not CONTROLS[name].present(task):
+            continue
         if name in CONTROLS:
             rows.append(Row(task.card.name, name, CONTROLS[name].info, "control", "harness", seeds[0], None))
             continue
@@ -129,7 +133,12 @@ def run_rows(
         if evaluator is None:
             tell(row, "reading the reference")
             evaluator = Evaluator(task, chunk_frames=settings.chunk_frames)
-        records.append(_run(task, evaluator, row, settings, key, path, tell))
+        try:
+            records.append(_run(task, evaluator, row, settings, key, path, tell))
+        except UnsupportedTaskError as error:
+            if not settings.skip_unsupported:
+                raise
+            tell(row, f"left out: {error}")
     return records
 
 
@@ -155,7 +164,7 @@ def _run(
     backmap_seconds = time.perf_counter() - began - fit_seconds
     peak = memory.megabytes()
     paired = control is None or control.paired
-    boundaries = None if paired else task.atoms(task.card.splits.fresh)
+    boundaries = None if paired else task.fresh()
     began = time.perf_counter()
     evaluation = evaluator.evaluate(prediction, paired, boundaries, lambda metric: tell(row, f"scoring {metric}"))
     cost = Cost(
@@ -232,8 +241,7 @@ def _record(
             "git_commit": provenance.git_commit(),
             "versions": provenance.versions(),
             "hardware": provenance.hardware(),
-            "dataset": {"name": card.name, "version": card.version}
-            | {name: entry.sha256 for name, entry in card.splits.items()},
+            "dataset": {"name": card.name, "version": card.version, "hashes": task.dataset.hashes},
             "started": started.isoformat(timespec="seconds"),
             "wall_seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
         },
@@ -246,7 +254,7 @@ def _key(task: Task, row: Row, settings: Settings, code: str) -> str:
     content = {
         "schema": SCHEMA_VERSION,
         "task": task.card.model_dump(mode="json"),
-        "data": [task.dataset.card.topology.sha256, *(e.sha256 for e in task.dataset.card.splits.values())],
+        "data": task.dataset.hashes,
         "versions": provenance.versions(),
         "code": code,
         "model": _model_hash(row.model) if row.model is not None else row.name,

@@ -20,10 +20,12 @@ HOUSES = {
 FORBIDDEN = {
     "datasets": ["coarse_graining", "tasks", "metrics", "submissions", "records", "board", "evaluation", "runner"],
     "coarse_graining": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "runner"],
+    "force_field": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "runner", "datasets"],
     "submissions": ["tasks", "metrics", "records", "board", "evaluation", "runner", "reference_models"],
     "metrics": ["tasks", "submissions", "records", "board", "evaluation", "runner", "reference_models"],
     "reference_models": ["tasks", "metrics", "records", "board", "evaluation", "runner", "controls"],
     "tasks": ["records", "board", "evaluation", "runner", "controls", "reference_models"],
+    "describe": ["metrics", "submissions", "records", "board", "evaluation", "runner", "controls", "reference_models"],
 }
 
 

@@ -12,12 +12,14 @@ import typer
 from rich.logging import RichHandler
 from rich.table import Table
 
-from backmapbench.cli import datasets
+from backmapbench.cli import datasets, describe, freeze
 from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
 from backmapbench.errors import BackmapbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(datasets.app, name="datasets")
+datasets.app.command("describe")(describe.describe)
+app.command("freeze")(freeze.freeze)
 
 DEFAULT_TASK = "adp-mini-temporal"
 
@@ -97,7 +99,7 @@ def run(
     from backmapbench.submissions.registry import installed_models
     from backmapbench.tasks import load_task
 
-    settings = Settings(output, resume, samples, chunk_frames)
+    settings = Settings(output, resume, samples, chunk_frames, skip_unsupported=not model)
     prepare_folder(settings)
     loaded = load_task(task)
     names = list(model) if model else [entry.name for entry in installed_models()]
@@ -106,6 +108,7 @@ def run(
         names = always + [name for name in names if name not in always]
     rows = plan(loaded, names, list(range(seeds)))
     resumed: list[str] = []
+    left_out: list[str] = []
     try:
         with progress_bar(as_json) as progress:
             bar = progress.add_task("starting", total=len(rows))
@@ -114,6 +117,8 @@ def run(
                 label = f"{row.name} seed {row.seed}"
                 if stage == "resumed":
                     resumed.append(label)
+                if stage.startswith("left out: "):
+                    left_out.append(f"{label} {stage}")
                 progress.update(bar, description=f"{label}: {stage}", completed=rows.index(row))
 
             records = run_rows(loaded, rows, settings, notify)
@@ -123,10 +128,13 @@ def run(
         raise typer.Exit(130) from None
     failed = [(r.model.name, name, m.reason) for r in records for name, m in r.metrics.items() if m.status == "failed"]
     if as_json:
-        print_json({"folder": str(output), "resumed": resumed, "records": [r.model_dump() for r in records]})
+        dumped = [record.model_dump() for record in records]
+        print_json({"folder": str(output), "resumed": resumed, "left_out": left_out, "records": dumped})
         return
     if resumed:
         out.print(f"resumed: {len(resumed)} of {len(rows)} rows were finished already and kept")
+    for line in left_out:
+        out.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
     for name, metric, reason in failed:
         out.print(f"[yellow]{name}: {metric} failed: {reason}[/yellow]")
     out.print(f"{len(records)} records in {output}; `backmapbench report {output}` draws the board", soft_wrap=True)

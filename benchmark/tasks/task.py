@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.coarse_graining import CoarseMapping, atom_index, atom_slice, centre_of_geometry, centre_of_mass
+from backmapbench.coarse_graining import CoarseMapping, atom_index
 from backmapbench.datasets.catalogue import Dataset, load_dataset
+from backmapbench.datasets.own import OwnDataset, own_dataset
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError
 from backmapbench.metrics import Metric, MetricContext, metric_class
 from backmapbench.submissions import System, TrainingSet
 from backmapbench.tasks.card import TaskCard, find_card, read_card
+from backmapbench.tasks.hidden import rotatable_torsions
+from backmapbench.tasks.mappings import build_mapping
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,18 @@ class Task:
     """
 
     card: TaskCard
-    dataset: Dataset
+    dataset: Dataset | OwnDataset
+    folder: Path
 
     @cached_property
     def mapping(self) -> CoarseMapping:
         """How atoms become beads."""
-        entry, topology = self.card.mapping, self.dataset.topology
-        if entry.kind == "slice":
-            return atom_slice(topology, entry.atoms or [])
-        groups = entry.groups or {}
-        build = centre_of_geometry if entry.kind == "centre_of_geometry" else centre_of_mass
-        return build(topology, list(groups.values()), list(groups))
+        return build_mapping(
+            self.card.mapping,
+            self.dataset.topology,
+            self.folder,
+            lambda: self.dataset.split(self.card.splits.train).positions,
+        )
 
     @property
     def temporal(self) -> bool:
@@ -53,7 +58,19 @@ class Task:
 
         For the harness: those of the scored and the fresh split are never handed to a model.
         """
-        return self._centred(self.dataset.split(split))
+        return self.centred(self.dataset.split(split))
+
+    def fresh(self) -> Trajectories:
+        """All-atom positions of the fresh-MD split, each frame centred on its beads; CardError where the task has none."""
+        if self.card.splits.fresh is None:
+            raise CardError(f"task '{self.card.name}': names no fresh-MD split; add it to [splits]")
+        return self.atoms(self.card.splits.fresh)
+
+    def centred(self, data: Trajectories) -> Trajectories:
+        """All-atom positions with each frame's bead centroid at the origin; without a spacing on independent tasks."""
+        centroids = self.mapping.positions(data.positions.astype(np.float64)).mean(axis=1, keepdims=True)
+        centred = data.replace_positions(data.positions - centroids)
+        return centred if self.temporal else Trajectories(centred.positions, centred.lengths, None)
 
     def beads(self, split: str) -> Trajectories:
         """Bead positions of a split: a fresh array that shares no memory with the atoms."""
@@ -71,7 +88,7 @@ class Task:
         kinetics = {} if self.card.kinetics is None else self.card.kinetics.model_dump()
         if kinetics:
             kinetics["torsions"] = self._indices(kinetics["torsions"])
-        hidden = self._indices(self.card.hidden.torsions if self.card.hidden else [])
+        hidden = self._hidden()
         fitted = []
         for name, settings in self.card.metrics.items():
             if names is not None and name not in names:
@@ -91,14 +108,14 @@ class Task:
             fitted.append(metric_class(name).fit(context))
         return fitted
 
+    def _hidden(self) -> NDArray[np.intp]:
+        if self.card.hidden is not None and self.card.hidden.automatic:
+            return rotatable_torsions(self.dataset.topology, self.mapping)
+        return self._indices(self.card.hidden.torsions if self.card.hidden else [])
+
     def _indices(self, torsions: list[list[str]]) -> NDArray[np.intp]:
         quads = [[atom_index(self.dataset.topology, label) for label in torsion] for torsion in torsions]
         return np.array(quads, dtype=np.intp).reshape(-1, 4)
-
-    def _centred(self, data: Trajectories) -> Trajectories:
-        centroids = self.mapping.positions(data.positions.astype(np.float64)).mean(axis=1, keepdims=True)
-        centred = data.replace_positions(data.positions - centroids)
-        return centred if self.temporal else Trajectories(centred.positions, centred.lengths, None)
 
 
 def load_task(name: str) -> Task:
@@ -108,14 +125,30 @@ def load_task(name: str) -> Task:
     """
     path = find_card(name)
     card = read_card(path)
-    task = Task(card, load_dataset(card.dataset))
+    task = Task(card, _dataset(card, path), path.parent)
     if task.temporal and task.dataset.card.frame_ps is None:
-        raise CardError(f"{path}: protocol 'temporal' needs a dataset with frame_ps; '{card.dataset}' has none")
+        raise CardError(f"{path}: protocol 'temporal' needs frame_ps; '{card.dataset or 'data'}' has none")
     try:
         _ = task.mapping
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
     for role, split in card.splits.model_dump().items():
-        if split not in task.dataset.card.splits:
-            raise CardError(f"{path}: splits.{role} = '{split}' is not a split of dataset '{card.dataset}'")
+        if split is not None and split not in task.dataset.card.splits:
+            source = f"dataset '{card.dataset}'" if card.dataset else "[data.splits]"
+            raise CardError(f"{path}: splits.{role} = '{split}' is not a split of {source}")
     return task
+
+
+def _dataset(card: TaskCard, path: Path) -> Dataset | OwnDataset:
+    if card.data is None:
+        return load_dataset(card.dataset or "")
+    own = card.data
+    return own_dataset(
+        card.name,
+        path.parent / own.topology,
+        own.splits,
+        own.temperature_K,
+        own.frame_ps,
+        own.force_field,
+        heavy=own.atoms == "heavy",
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from backmapbench.errors import CardError, SubmissionError
+from backmapbench.errors import CardError, UnsupportedTaskError
 from backmapbench.submissions.protocol import System
 
 SMALLEST_SINE = 0.1  # three atoms within 6 degrees of a line give no usable torsion axis
@@ -47,8 +47,8 @@ def placement_tree(system: System, frames: NDArray[np.floating]) -> PlacementTre
     against its heavy siblings. References are the placed atoms nearest in bonds to the parent, beads' atoms first: the
     first child of a parent gets a true torsion, its siblings improper torsions relative to it.
 
-    Raises SubmissionError for beads of several atoms or that share an atom, fewer than three beads, atoms that bonds
-    do not connect to a bead, or references that all lie on a line.
+    Raises UnsupportedTaskError for beads of several atoms or that share an atom, fewer than three beads, atoms that
+    bonds do not connect to a bead, or references that all lie on a line.
     """
     roots = _roots(system)
     atoms, parents = _order(system.topology, roots)
@@ -72,14 +72,14 @@ def _roots(system: System) -> NDArray[np.intp]:
     try:
         roots = system.mapping.slice_atoms
     except CardError as error:
-        raise SubmissionError(f"ar-internal: {error}; use a mapping of kind 'slice'") from error
+        raise UnsupportedTaskError(f"ar-internal: {error}; use a mapping of kind 'slice'") from error
     if system.mapping.atoms != system.topology.n_atoms:
-        raise SubmissionError(
+        raise UnsupportedTaskError(
             f"ar-internal: the mapping has {system.mapping.atoms} atoms, the topology {system.topology.n_atoms}; "
             "use matching ones"
         )
     if len(set(roots.tolist())) < len(roots) or len(roots) < 3:
-        raise SubmissionError(
+        raise UnsupportedTaskError(
             f"ar-internal: needs three or more beads of different atoms, given atoms {roots.tolist()}"
         )
     return roots
@@ -91,7 +91,7 @@ def _order(topology: mdtraj.Topology, roots: NDArray[np.intp]) -> tuple[NDArray[
     levels, _, _ = dijkstra(adjacency, indices=roots, unweighted=True, min_only=True, return_predecessors=True)
     if not np.isfinite(levels).all():
         lost = topology.atom(int(np.flatnonzero(~np.isfinite(levels))[0]))
-        raise SubmissionError(
+        raise UnsupportedTaskError(
             f"ar-internal: no bonds lead from atom {lost} to a bead, so it cannot be placed; add a bead"
         )
     hydrogen = [atom.element is not None and atom.element.number == 1 for atom in topology.atoms]
@@ -120,4 +120,6 @@ def _off_line(
         lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
         if (np.linalg.norm(np.cross(first, second), axis=-1) > SMALLEST_SINE * lengths).all():
             return angle, torsion
-    raise SubmissionError(f"ar-internal: every reference for placing atom {atom} lies on a line; add a bead near it")
+    raise UnsupportedTaskError(
+        f"ar-internal: every reference for placing atom {atom} lies on a line; add a bead near it"
+    )
