@@ -24,6 +24,10 @@ class CardError(BackmapbenchError):
     """A TOML card with a missing, unknown or ill-typed field."""
 
 
+class NotApplicableError(CardError):
+    """A metric that a molecule, a mapping or a protocol cannot have; left out where a metric set names it."""
+
+
 class DataError(BackmapbenchError):
     """A data file that is missing, truncated, altered or not what its card says."""
 

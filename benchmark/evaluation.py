@@ -16,7 +16,7 @@ from backmapbench.bootstrap import Stacked, draw_weights, replicate_scores, stac
 from backmapbench.correlation import task_block_frames
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.intervals import interval
-from backmapbench.metrics import Frames, Metric, Statistics
+from backmapbench.metrics import Frames, Metric, Statistics, metric_class
 from backmapbench.metrics.base import Additive
 from backmapbench.records import MetricEntry, ScoreEntry
 from backmapbench.tasks import Task
@@ -58,7 +58,7 @@ class Evaluator:
         frames: NDArray[np.intp] | None = None,
     ) -> None:
         self.task = task
-        self.metrics = task.metrics(metrics)
+        self.metrics, self.not_applicable = task.fitted_metrics(metrics)
         self.reference = task.atoms(task.card.splits.scored)
         self.chunk_frames = chunk_frames
         self.block_frames = task_block_frames(task, self.reference)
@@ -110,6 +110,9 @@ class Evaluator:
             found.statistics[metric.id] = stacked
             found.replicates.update(samples)
             found.scores.update(_entries(metric, values, samples, settings.confidence, found.blocks))
+        for name, reason in self.not_applicable.items():
+            version = metric_class(name).version
+            found.metrics[name] = MetricEntry(version=version, status="not applicable", reason=reason)
         return found
 
     def _paired(self, metric: Metric, chunks: Chunks) -> Stacked:

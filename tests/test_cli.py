@@ -104,8 +104,8 @@ def run(command, short, output, *models, extra=()):
 
 
 def test_run_resume_and_report(command, short, tmp_path):
-    code, out, _ = run(command, short, tmp_path / "out", "oracle", "bead-centre", "Base", extra=["--seeds", "2"])
-    assert code == 0, out
+    code, out, error = run(command, short, tmp_path / "out", "oracle", "bead-centre", "Base", extra=["--seeds", "2"])
+    assert code == 0, error
     assert "4 records" in out
     code, out, _ = run(command, short, tmp_path / "out", "oracle", "Base", extra=["--seeds", "2", "--resume"])
     assert code == 0
@@ -176,7 +176,7 @@ def test_unknown_task_and_metric(command, short, tmp_path):
         ({"version": 0}, "version"),
         ({"colour": "red"}, "colour"),
         ({"mapping": {"kind": "slice", "atoms": ["ALA2:CAA"]}}, "ALA2:CAA"),
-        ({"splits": {"train": "train", "validation": "train", "scored": "test", "fresh": "fresh"}}, "four different"),
+        ({"splits": {"train": "train", "validation": "train", "scored": "test", "fresh": "fresh"}}, "different splits"),
         ({"splits": {"train": "t", "validation": "validation", "scored": "test", "fresh": "fresh"}}, "splits.train"),
         ({"dataset": "adp-minni"}, "did you mean adp-mini"),
     ],

@@ -1,27 +1,26 @@
-"""The command line: ``backmapbench ls | run | report | beads | datasets``."""
+"""The command line, one module for each group of commands."""
 
 from __future__ import annotations
 
 import logging
-import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 from rich.table import Table
 
-from backmapbench.cli import datasets, describe, freeze
-from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
+from backmapbench.cli import datasets, describe, evaluate, freeze
+from backmapbench.cli.output import JsonFlag, err, out, print_json
 from backmapbench.errors import BackmapbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(datasets.app, name="datasets")
 datasets.app.command("describe")(describe.describe)
+app.command("run")(evaluate.run)
+app.command("report")(evaluate.report)
+app.command("beads")(evaluate.beads)
 app.command("freeze")(freeze.freeze)
-
-DEFAULT_TASK = "adp-mini-temporal"
 
 
 @app.callback()
@@ -74,111 +73,6 @@ def ls(as_json: JsonFlag = False) -> None:
         for entry in entries:
             table.add_row(*(str(entry[column]) for column in columns))
         out.print(table)
-
-
-@app.command()
-def run(
-    task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", "-m", help="Model, control, file.py:Class or prediction folder; repeatable. All if none."
-        ),
-    ] = None,
-    controls: Annotated[bool, typer.Option(help="Also run the control rows, without which nothing is greyed.")] = True,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 ... N-1 for models that draw samples.")] = 1,
-    samples: Annotated[int, typer.Option(min=1, help="Samples per frame asked of models.")] = 1,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for records.")] = Path("results"),
-    resume: Annotated[bool, typer.Option("--resume", help="Keep records that fit; run only the rest.")] = False,
-    chunk_frames: Annotated[int, typer.Option(min=1, help="Frames scored at a time.")] = 2000,
-    as_json: JsonFlag = False,
-) -> None:
-    """Run backmappers and controls on a task and write one record each."""
-    from backmapbench.controls import CONTROLS
-    from backmapbench.runner import PROTOCOL_CONTROLS, Row, Settings, plan, prepare_folder, run_rows
-    from backmapbench.submissions.registry import installed_models
-    from backmapbench.tasks import load_task
-
-    settings = Settings(output, resume, samples, chunk_frames, skip_unsupported=not model)
-    prepare_folder(settings)
-    loaded = load_task(task)
-    names = list(model) if model else [entry.name for entry in installed_models()]
-    if controls:
-        always = [*CONTROLS, *PROTOCOL_CONTROLS]
-        names = always + [name for name in names if name not in always]
-    rows = plan(loaded, names, list(range(seeds)))
-    resumed: list[str] = []
-    left_out: list[str] = []
-    try:
-        with progress_bar(as_json) as progress:
-            bar = progress.add_task("starting", total=len(rows))
-
-            def notify(row: Row, stage: str) -> None:
-                label = f"{row.name} seed {row.seed}"
-                if stage == "resumed":
-                    resumed.append(label)
-                if stage.startswith("left out: "):
-                    left_out.append(f"{label} {stage}")
-                progress.update(bar, description=f"{label}: {stage}", completed=rows.index(row))
-
-            records = run_rows(loaded, rows, settings, notify)
-            progress.update(bar, completed=len(rows), description="done")
-    except KeyboardInterrupt:
-        err.print(f"interrupted; finished rows are in {output}: run the same command with --resume to go on")
-        raise typer.Exit(130) from None
-    failed = [(r.model.name, name, m.reason) for r in records for name, m in r.metrics.items() if m.status == "failed"]
-    if as_json:
-        dumped = [record.model_dump() for record in records]
-        print_json({"folder": str(output), "resumed": resumed, "left_out": left_out, "records": dumped})
-        return
-    if resumed:
-        out.print(f"resumed: {len(resumed)} of {len(rows)} rows were finished already and kept")
-    for line in left_out:
-        out.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
-    for name, metric, reason in failed:
-        out.print(f"[yellow]{name}: {metric} failed: {reason}[/yellow]")
-    out.print(f"{len(records)} records in {output}; `backmapbench report {output}` draws the board", soft_wrap=True)
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of records.")] = Path("results"),
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: beside the records.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Print the board and write it as a page (index.html), Markdown, CSV and JSON."""
-    from backmapbench.board import render_terminal, write_report
-
-    written = write_report(folder, output)
-    if as_json:
-        board = next(path for path in written if path.suffix == ".json")
-        sys.stdout.write(board.read_text(encoding="utf-8") + "\n")
-        return
-    for part in render_terminal(folder):
-        out.print(part)
-    for path in written:
-        out.print(f"wrote {path}", soft_wrap=True)
-
-
-@app.command()
-def beads(
-    folder: Annotated[Path, typer.Argument(help="Empty folder to write to.")],
-    task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
-    as_json: JsonFlag = False,
-) -> None:
-    """Write what a backmapper sees of a task, for programs outside Python; score their output with `run -m FOLDER`."""
-    from backmapbench.errors import DataError
-    from backmapbench.submissions.predictions import write_input
-    from backmapbench.tasks import load_task
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: is not an empty folder; give another")
-    loaded = load_task(task)
-    written = write_input(folder, loaded.system, loaded.beads(loaded.card.splits.scored), loaded.card.name)
-    if as_json:
-        print_json([str(path) for path in written])
-    else:
-        out.print(f"wrote {len(written)} files to {folder}", soft_wrap=True)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import angles
@@ -57,7 +57,9 @@ class Angle(Metric):
         """
         classes = angle_classes(context.topology)
         if not classes:
-            raise CardError(f"{cls.id} needs atoms with two bonds and the molecule has none; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs atoms with two bonds and the molecule has none; remove it from the card"
+            )
         return cls(classes)
 
     def statistics(self, reference: Frames, prediction: Frames) -> Statistics:

@@ -30,6 +30,9 @@ def lagged_sums(angles: NDArray[np.floating], lead: int, maximum_lag: int) -> di
 
     All of them by fast Fourier transform, as correlations of z and of its mask with what the chunk owns of them.
     """
+    if not len(angles):  # nothing to transform
+        shape = (angles.shape[1], maximum_lag + 1)
+        return {"products": np.zeros(shape), "ends": np.zeros((*shape, 2)), "pairs": np.zeros(shape)}
     defined = np.isfinite(angles).T
     z = np.where(defined, np.exp(1j * np.nan_to_num(angles.T)), 0.0)
     owned = np.arange(len(angles)) >= lead

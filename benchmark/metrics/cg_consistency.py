@@ -52,6 +52,7 @@ class CgConsistency(Metric):
         )
 
     def value(self, statistics: Statistics) -> dict[str, float]:
-        """The grand rms in Angstrom."""
+        """The grand rms in Angstrom; NaN without frames."""
         squares, beads = (float(np.asarray(statistics.paired[name])) for name in ("squares", "beads"))
-        return {"cg_consistency_angstrom": ANGSTROM_PER_NM * float(np.sqrt(squares / beads))}
+        rms = float(np.sqrt(squares / beads)) if beads > 0 else float("nan")
+        return {"cg_consistency_angstrom": ANGSTROM_PER_NM * rms}

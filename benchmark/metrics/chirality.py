@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import CardError, NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.chiral_centres import chiral_centres, signed_volumes
 from backmapbench.metrics.frames import Frames
@@ -64,7 +64,9 @@ class Chirality(Metric):
             raise CardError(f"{cls.id}: flat_angstrom3 = {flat!r}; give a volume >= 0 in cubic Angstrom")
         centres = chiral_centres(context.topology)
         if not len(centres):
-            raise CardError(f"{cls.id} needs chiral centres and the molecule has none; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs chiral centres and the molecule has none; remove it from the card"
+            )
         median = np.median(signed_volumes(context.reference.positions, centres), axis=0)
         return cls(centres, np.where(median < 0, -1.0, 1.0), float(flat) * NM3_PER_ANGSTROM3)
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import torsions
@@ -52,7 +52,9 @@ class CisOmega(Metric):
         """
         bonds = peptide_bonds(context.topology)
         if bonds.proline.all():
-            raise CardError(f"{cls.id} needs a peptide bond to another residue than proline; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs a peptide bond to another residue than proline; remove it from the card"
+            )
         return cls(bonds.omegas, bonds.proline)
 
     def statistics(self, reference: Frames, prediction: Frames) -> Statistics:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.pairs import DENSE_ATOMS, close_pair_blocks
@@ -62,7 +62,9 @@ class Clash(Metric):
         """
         residues = amino_acids(context.topology)
         if not residues:
-            raise CardError(f"{cls.id} needs amino-acid residues and the molecule has none; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs amino-acid residues and the molecule has none; remove it from the card"
+            )
         rows = [
             (atom.index, number, number + residue.chain.index, atom.name not in BACKBONE)
             for number, residue in enumerate(residues)

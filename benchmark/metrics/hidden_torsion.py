@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.histograms import jensen_shannon
@@ -21,7 +21,7 @@ PSEUDO_COUNT = 0.5
 def hidden_quads(context: MetricContext, metric: str) -> NDArray[np.intp]:
     """The task's hidden torsions, (torsions, 4). Raises CardError when its card lists none."""
     if not len(context.hidden_torsions):
-        raise CardError(f"{metric} needs hidden.torsions in the task card; list them or remove the metric")
+        raise NotApplicableError(f"{metric} needs hidden.torsions in the task card; list them or remove the metric")
     return np.asarray(context.hidden_torsions, dtype=np.intp)
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.spatial import KDTree
 
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.errors import CardError, DataError
+from backmapbench.errors import DataError, NotApplicableError
 from backmapbench.metrics.base import MetricContext
 from backmapbench.metrics.features import Features, TorsionFeatures, alpha_carbons, digest
 from backmapbench.metrics.frames import Frames
@@ -138,7 +138,7 @@ def state_space(context: MetricContext, metric: str, periodic: bool = True) -> S
     """
     frame_ps = frame_interval(context, metric)
     if not context.kinetics:
-        raise CardError(f"{metric} needs a [kinetics] table in the task card; add one or remove the metric")
+        raise NotApplicableError(f"{metric} needs a [kinetics] table in the task card; add one or remove the metric")
     periodic = periodic or context.kinetics.get("features", "torsions") != "torsions"
     return shared(context, ("state space", periodic), lambda: _fit(context, frame_ps, periodic))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.selections import heavy_atoms
@@ -53,7 +53,9 @@ class Lddt(Metric):
         atoms = list(context.topology.atoms)
         residue = np.array([atoms[index].residue.index for index in heavy], dtype=np.intp)
         if len(np.unique(residue)) < 2:
-            raise CardError(f"{cls.id} compares distances between residues and there is one; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} compares distances between residues and there is one; remove it from the card"
+            )
         return cls(heavy, residue)
 
     def statistics(self, reference: Frames, prediction: Frames) -> Statistics:

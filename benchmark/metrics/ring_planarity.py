@@ -10,7 +10,7 @@ import mdtraj
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.selections import neighbours
@@ -63,7 +63,9 @@ class RingPlanarity(Metric):
         """
         rings = aromatic_rings(context.topology)
         if not rings:
-            raise CardError(f"{cls.id} needs aromatic rings and the molecule has none; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs aromatic rings and the molecule has none; remove it from the card"
+            )
         spread = [principal_rms(context.reference.positions[:, ring]) for ring in rings]
         return cls(rings, np.array([np.sqrt((axes**2).sum(axis=-1).mean() / 3) for axes in spread]))
 

@@ -64,7 +64,9 @@ class Rmsd(Metric):
         each = _squares(moved, target)
         squares = each.mean(axis=-1)
         # The best rotation is never worse than none, so the smaller keeps the oracle at exactly 0 despite rounding.
-        superposed = np.minimum(squares, _squares(superpose(moved, target), target).mean(axis=-1))
+        with np.errstate(invalid="ignore", over="ignore"):  # places that are not finite have no best rotation
+            fitted = superpose(moved, target)
+        superposed = np.minimum(squares, _squares(fitted, target).mean(axis=-1))
         sums = {
             "rmsd": np.sqrt(squares).sum(),
             "superposed": np.sqrt(superposed).sum(),
@@ -78,9 +80,11 @@ class Rmsd(Metric):
         return Statistics(paired={name: np.asarray(value) for name, value in sums.items()})
 
     def value(self, statistics: Statistics) -> dict[str, float]:
-        """Means over frames in Angstrom."""
+        """Means over frames in Angstrom; NaN without frames."""
         sums = {name: float(np.asarray(value)) for name, value in statistics.paired.items()}
         frames = sums["frames"]
+        if frames <= 0:
+            return {score.id: float("nan") for score in self.scores}
         return {
             "rmsd_angstrom": ANGSTROM_PER_NM * sums["rmsd"] / frames,
             "rmsd_angstrom_superposed": ANGSTROM_PER_NM * sums["superposed"] / frames,

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import MetricContext
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import torsions
@@ -19,7 +19,9 @@ T = TypeVar("T", bound=np.generic)
 def frame_interval(context: MetricContext, metric: str) -> float:
     """Time between frames, ps. Raises CardError on a task of independent frames."""
     if context.frame_ps is None:
-        raise CardError(f"{metric} needs trajectories, the reference has independent frames; remove it from the card")
+        raise NotApplicableError(
+            f"{metric} needs trajectories, the reference has independent frames; remove it from the card"
+        )
     return context.frame_ps
 
 
@@ -57,7 +59,8 @@ def atom_steps(frames: Frames) -> NDArray[np.float64]:
 def _frame_steps(frames: Frames, superposed: bool) -> NDArray[np.float64]:
     earlier, later = lagged(frames.xyz[0].astype(np.float64), frames.lead, 1)
     if superposed:
-        earlier = superpose(earlier, later)
+        with np.errstate(invalid="ignore", over="ignore"):  # places that are not finite have no best rotation
+            earlier = superpose(earlier, later)
     return _root(_squared(earlier, later).mean(axis=-1))
 
 

@@ -88,11 +88,13 @@ class Timescales(OnStates):
         }
 
     def value(self, statistics: Statistics) -> dict[str, float]:
-        """Scores from summed statistics; NaN where the reference has no process slower than the lag."""
+        """Scores from summed statistics; NaN without frames or where the reference has no process slower than the lag."""
         x, y = statistics.reference, statistics.prediction
         error, missing = self._error(x, y, "transitions", self.processes)
         frames, undefined, outside = np.asarray(y["frames"])
-        percent = 100 / frames if frames > 0 else float("nan")
+        if frames <= 0 or np.asarray(x["frames"])[0] <= 0:
+            return {score.id: float("nan") for score in self.scores}
+        percent = 100 / frames
         return {
             "timescale_log_error": error,
             "timescale_missing": float(missing),

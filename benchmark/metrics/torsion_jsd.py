@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from backmapbench.errors import CardError
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import torsions
@@ -60,7 +60,9 @@ class TorsionJsd(Metric):
         found = protein_torsions(context.topology)
         quads = np.concatenate([found[kind] for kind in KINDS])
         if not len(quads):
-            raise CardError(f"{cls.id} needs phi, psi, omega or chi and the molecule has none; remove it from the card")
+            raise NotApplicableError(
+                f"{cls.id} needs phi, psi, omega or chi and the molecule has none; remove it from the card"
+            )
         kinds = np.repeat(np.arange(len(KINDS)), [len(found[kind]) for kind in KINDS])
         psi = {int(quad[1]): len(found["phi"]) + place for place, quad in enumerate(found["psi"])}
         pairs = [(place, psi[int(quad[2])]) for place, quad in enumerate(found["phi"]) if int(quad[2]) in psi]

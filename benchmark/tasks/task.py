@@ -13,10 +13,10 @@ from backmapbench.coarse_graining import CoarseMapping, atom_index
 from backmapbench.datasets.catalogue import Dataset, load_dataset
 from backmapbench.datasets.own import OwnDataset, own_dataset
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.errors import CardError
+from backmapbench.errors import CardError, NotApplicableError
 from backmapbench.metrics import Metric, MetricContext, metric_class
 from backmapbench.submissions import System, TrainingSet
-from backmapbench.tasks.card import TaskCard, find_card, read_card
+from backmapbench.tasks.card import TaskCard, find_card, metric_sets, read_card, task_names
 from backmapbench.tasks.hidden import rotatable_torsions
 from backmapbench.tasks.mappings import build_mapping
 
@@ -61,7 +61,7 @@ class Task:
         return self.centred(self.dataset.split(split))
 
     def fresh(self) -> Trajectories:
-        """All-atom positions of the fresh-MD split, each frame centred on its beads; CardError where the task has none."""
+        """All-atom positions of the fresh-MD split, centred on its beads; CardError where the task has none."""
         if self.card.splits.fresh is None:
             raise CardError(f"task '{self.card.name}': names no fresh-MD split; add it to [splits]")
         return self.atoms(self.card.splits.fresh)
@@ -83,13 +83,21 @@ class Task:
 
     def metrics(self, names: list[str] | None = None) -> list[Metric]:
         """The card's metrics (or those of them in ``names``), fitted to the scored split's reference."""
+        return self.fitted_metrics(names)[0]
+
+    def fitted_metrics(self, names: list[str] | None = None) -> tuple[list[Metric], dict[str, str]]:
+        """The same, and why metrics of the card's metric set are not applicable, by name.
+
+        Raises NotApplicableError for such a metric that the card names itself.
+        """
         reference = self.atoms(self.card.splits.scored)
         shared: dict[object, object] = {}
         kinetics = {} if self.card.kinetics is None else self.card.kinetics.model_dump()
         if kinetics:
             kinetics["torsions"] = self._indices(kinetics["torsions"])
         hidden = self._hidden()
-        fitted = []
+        fitted, refused = [], {}
+        optional = set(metric_sets()[self.card.metric_set]) if self.card.metric_set else set()
         for name, settings in self.card.metrics.items():
             if names is not None and name not in names:
                 continue
@@ -105,8 +113,13 @@ class Task:
                 hidden_torsions=hidden,
                 shared=shared,
             )
-            fitted.append(metric_class(name).fit(context))
-        return fitted
+            try:
+                fitted.append(metric_class(name).fit(context))
+            except NotApplicableError as error:
+                if name not in optional:
+                    raise
+                refused[name] = str(error).split(";")[0]
+        return fitted, refused
 
     def _hidden(self) -> NDArray[np.intp]:
         if self.card.hidden is not None and self.card.hidden.automatic:
@@ -152,3 +165,9 @@ def _dataset(card: TaskCard, path: Path) -> Dataset | OwnDataset:
         own.force_field,
         heavy=own.atoms == "heavy",
     )
+
+
+def embedded_tasks() -> list[str]:
+    """Names of the packaged tasks whose data ship with the package, in alphabetical order."""
+    datasets = {name: read_card(find_card(name)).dataset for name in task_names()}
+    return [name for name, data in datasets.items() if data and load_dataset(data).card.tier == "embedded"]
