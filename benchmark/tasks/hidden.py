@@ -13,8 +13,8 @@ from backmapbench.coarse_graining import CoarseMapping
 def rotatable_torsions(topology: mdtraj.Topology, mapping: CoarseMapping) -> NDArray[np.intp]:
     """One torsion about every bond that can turn and whose four atoms are not all beads: int (torsions, 4).
 
-    Bonds in rings and bonds to an atom without another neighbour do not turn. The outer atoms are heavy where there is
-    a choice, then those of lowest index; a torsion whose four atoms are all beads is left out.
+    Bonds in rings and bonds to an atom without another neighbour do not turn. The outer atoms are beads where there is
+    a choice, then heavy, then those of lowest index; a torsion whose four atoms are all beads is left out: they fix it.
     """
     graph = topology.to_bondgraph()
     index = {atom: atom.index for atom in topology.atoms}
@@ -23,7 +23,7 @@ def rotatable_torsions(topology: mdtraj.Topology, mapping: CoarseMapping) -> NDA
     found = []
     for bond in turning:
         first, second = sorted(bond, key=lambda atom: index[atom])
-        ends = [_outer(graph, first, second), _outer(graph, second, first)]
+        ends = [_outer(graph, first, second, beads), _outer(graph, second, first, beads)]
         if None in ends:
             continue
         quad = [index[ends[0]], index[first], index[second], index[ends[1]]]
@@ -33,8 +33,8 @@ def rotatable_torsions(topology: mdtraj.Topology, mapping: CoarseMapping) -> NDA
 
 
 def _outer(
-    graph: nx.Graph, inner: mdtraj.core.topology.Atom, other: mdtraj.core.topology.Atom
+    graph: nx.Graph, inner: mdtraj.core.topology.Atom, other: mdtraj.core.topology.Atom, beads: set[int]
 ) -> mdtraj.core.topology.Atom | None:
     """The neighbour of ``inner`` that the torsion is measured from; None where ``other`` is its only one."""
     free = [atom for atom in graph.neighbors(inner) if atom is not other]
-    return min(free, key=lambda atom: (atom.element.symbol == "H", atom.index), default=None)
+    return min(free, key=lambda atom: (atom.index not in beads, atom.element.symbol == "H", atom.index), default=None)
