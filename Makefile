@@ -8,7 +8,7 @@ SEEDS ?= 3
 .PHONY: leaderboard test lint types bench-check clean
 
 leaderboard: $(VENV)/.ready
-	$(BIN)/backmapbench run --task adp-mini-temporal --seeds $(SEEDS) --output $(RESULTS) --resume
+	$(BIN)/backmapbench run --embedded --seeds $(SEEDS) --output $(RESULTS) --resume
 	$(BIN)/backmapbench report $(RESULTS)
 
 test: $(VENV)/.ready

@@ -67,6 +67,9 @@ class MappingEntry(_Strict):
     beads: int | None = Field(default=None, ge=1, description="number of runs of residues, or of beads to learn")
     seed: int | None = Field(default=None, ge=0, description="of AutoGrain, which learns on the CA of the train split")
     path: str | None = Field(default=None, description="mapping file, relative to the card's folder")
+    whole_residues: bool = Field(
+        default=True, description="beads learned on CA take all heavy atoms of their residues, not the CA alone"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> MappingEntry:
@@ -166,8 +169,16 @@ class TaskCard(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _expanded(cls, content: Any) -> Any:
-        """Put the metrics of the named set in place; a table of the card's own replaces the set's."""
-        if not isinstance(content, dict) or content.get("metric_set") is None:
+        """Put the metrics of the named set in place; a table of the card's own replaces the set's.
+
+        Own data without a split "fresh" have no fresh-MD row, and need not say so.
+        """
+        if not isinstance(content, dict):
+            return content
+        own = content.get("data")
+        if isinstance(own, dict) and "fresh" not in own.get("splits", {}) and "splits" not in content:
+            content = content | {"splits": {"fresh": ""}}
+        if content.get("metric_set") is None:
             return content
         sets = metric_sets()
         name = content["metric_set"]

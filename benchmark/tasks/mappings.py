@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backmapbench.coarse_graining import CoarseMapping, atom_slice, centre_of_geometry, centre_of_mass
 from backmapbench.coarse_graining.grouping import contiguous
 from backmapbench.coarse_graining.learning import learn
-from backmapbench.coarse_graining.mapping_file import mapping_from_file
+from backmapbench.coarse_graining.mapping_file import read_mapping
 from backmapbench.coarse_graining.particles import (
     atoms_of_residues,
     bead_names,
@@ -40,19 +40,31 @@ def build_mapping(
         case "ca":
             return ca(topology)
         case "file":
-            return mapping_from_file(folder / (entry.path or ""), topology)
+            return _stored(entry, topology, folder)
         case "contiguous":
             heavy = particle_indices(topology, "heavy")
             assignment = contiguous(topology, heavy, entry.beads or 1)
             return _beads(topology, [heavy[assignment == bead].tolist() for bead in range(assignment.max() + 1)])
         case "autograin":
-            learned = learn(topology, training(), entry.beads or 1, particles="ca", seed=entry.seed or 0)
-            traces = [np.flatnonzero(row).tolist() for row in learned.mapping.weights.toarray()]
-            return _beads(topology, atoms_of_residues(topology, residue_beads(topology, traces)))
+            return _learned(entry, topology, training())
         case "centre_of_geometry" | "centre_of_mass":
             groups = entry.groups or {}
             build = centre_of_geometry if entry.kind == "centre_of_geometry" else centre_of_mass
             return build(topology, list(groups.values()), list(groups))
+
+
+def _stored(entry: MappingEntry, topology: mdtraj.Topology, folder: Path) -> CoarseMapping:
+    stored = read_mapping(folder / (entry.path or ""))
+    widened = entry.whole_residues and stored.particles == "ca"
+    return stored.extended(topology) if widened else stored.mapping(topology)
+
+
+def _learned(entry: MappingEntry, topology: mdtraj.Topology, frames: NDArray[np.float32]) -> CoarseMapping:
+    mapping = learn(topology, frames, entry.beads or 1, particles="ca", seed=entry.seed or 0).mapping
+    if not entry.whole_residues:
+        return mapping
+    traces = [np.flatnonzero(row).tolist() for row in mapping.weights.toarray()]
+    return _beads(topology, atoms_of_residues(topology, residue_beads(topology, traces)))
 
 
 def _beads(topology: mdtraj.Topology, groups: list[list[int]]) -> CoarseMapping:

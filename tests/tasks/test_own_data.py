@@ -81,6 +81,12 @@ def test_a_card_of_under_thirty_lines_is_enough(own, monkeypatch, capsys):
     assert records["oracle"]["metrics"]["rmsd_angstrom"]["status"] == "ok"
 
 
+def test_fresh_md_is_optional(own):
+    card = own / "task.toml"
+    card.write_text(card.read_text().replace('fresh = ["three.xtc"]\n', ""))
+    assert load_task(str(card)).card.splits.fresh is None
+
+
 def test_stretches_hydrogens_and_spacing(own):
     task = load_task(str(own / "task.toml"))
     assert task.atoms("train").lengths == (20,)
