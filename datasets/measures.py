@@ -42,6 +42,12 @@ def ensemble(data: Trajectories, topology: mdtraj.Topology) -> dict[str, float]:
     }
 
 
+def unnatural(frames: mdtraj.Trajectory) -> bool:
+    """Whether any frame has a residue of D configuration at CA, or a peptide bond within 90 degrees of cis."""
+    omega = mdtraj.compute_omega(frames)[1]
+    return bool(_inverted(frames) > 0 or np.any(np.abs(omega) < np.pi / 2))
+
+
 def crossings(data: Trajectories, topology: mdtraj.Topology, torsion: Sequence[int]) -> dict[str, Any]:
     """How often a torsion crosses between its two sides, with hysteresis so that grazing 0 does not count.
 

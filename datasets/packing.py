@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets import codec
 from backmapbench.datasets.catalogue import CARDS, ROOT
-from backmapbench.datasets.measures import crossings, crossings_total, energy_shift, ensemble
+from backmapbench.datasets.measures import crossings, crossings_total, energy_shift, ensemble, unnatural
 from backmapbench.datasets.simulation import Recipe, load_trajectory, simulation_provenance, start_structure
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, DataError
@@ -38,11 +39,12 @@ def pack(recipe: Recipe, run: Path, embedded: Path = ROOT / "embedded", cards: P
     torsion = _side_torsion(topology, settings)
     events = [crossings(Trajectories(part, (len(part),), 1.0), topology, torsion) for part in whole] if torsion else []
     rare = [index for index, event in enumerate(events) if event["entered_phi_positive"]]
+    unfit = _unfit(whole, topology) if settings.get("trans_l_only", False) else []
     frame_ps = recipe.settings["frame_ps"] if recipe.frames() > 1 else None
     closest = settings.get("closest_ca_rmsd_angstrom")
     splits: dict[str, Any] = {}
     measured: dict[str, Any] = {}
-    for name, sources in deal(recipe.trajectories, recipe.starts, rare, settings["splits"]).items():
+    for name, sources in deal(recipe.trajectories, recipe.starts, rare, settings["splits"], unfit).items():
         lengths = tuple(len(whole[index]) for index in sources)
         exact = Trajectories(np.concatenate([whole[index] for index in sources]), lengths, frame_ps)
         path = home / f"{name}.npz"
@@ -57,7 +59,10 @@ def pack(recipe: Recipe, run: Path, embedded: Path = ROOT / "embedded", cards: P
     if torsion:
         measured["whole_run"] = crossings_total(events)
     if closest is not None:
-        measured["whole_run"] = {"closest_ca_rmsd_angstrom": _apart(np.concatenate(whole), topology, closest, run)}
+        kept_frames = np.concatenate([part for index, part in enumerate(whole) if index not in unfit])
+        measured["whole_run"] = {"closest_ca_rmsd_angstrom": _apart(kept_frames, topology, closest, run)}
+    if settings.get("trans_l_only", False):
+        measured.setdefault("whole_run", {})["left_out_cis_or_inverted"] = len(unfit)
     content = {
         "schema_version": 1,
         "name": recipe.name,
@@ -87,11 +92,14 @@ def pack(recipe: Recipe, run: Path, embedded: Path = ROOT / "embedded", cards: P
     return card
 
 
-def deal(trajectories: int, starts: int, rare: list[int], splits: dict[str, int]) -> dict[str, list[int]]:
+def deal(
+    trajectories: int, starts: int, rare: list[int], splits: dict[str, int], unfit: Collection[int] = ()
+) -> dict[str, list[int]]:
     """Which trajectories go to which split: ``rare`` ones in turn, then the free ones of each kind of start.
 
     Both go from the highest number down: the first trajectories of a run are those on which methods were tried out
-    while it still ran. Trajectory i has start i modulo ``starts``; every split gets as many of each.
+    while it still ran. Trajectory i has start i modulo ``starts``; every split gets as many of each. ``unfit`` ones go
+    nowhere.
 
     Raises CardError when a split's size is not a multiple of the starts or the trajectories do not suffice.
     """
@@ -108,7 +116,7 @@ def deal(trajectories: int, starts: int, rare: list[int], splits: dict[str, int]
                 dealt[name].append(index)
                 turn += step + 1
                 break
-    free = [index for index in reversed(range(trajectories)) if index not in rare]
+    free = [index for index in reversed(range(trajectories)) if index not in rare and index not in unfit]
     for name, places in room.items():
         for start in range(starts):
             chosen = [index for index in free if index % starts == start][: places[start]]
@@ -140,6 +148,11 @@ def _topology(start: Path, target: Path, settings: dict[str, Any]) -> NDArray[np
     else:
         mdtraj.load(str(start)).atom_slice(kept).save_pdb(str(target))
     return kept
+
+
+def _unfit(whole: list[NDArray[np.float32]], topology: mdtraj.Topology) -> list[int]:
+    """Trajectories with a residue inverted at CA or a cis peptide bond: artefacts of starts that were minimised."""
+    return [index for index, part in enumerate(whole) if unnatural(mdtraj.Trajectory(part, topology))]
 
 
 def _side_torsion(topology: mdtraj.Topology, settings: dict[str, Any]) -> list[int]:

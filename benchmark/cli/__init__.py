@@ -10,16 +10,19 @@ import typer
 from rich.logging import RichHandler
 from rich.table import Table
 
-from backmapbench.cli import datasets, describe, evaluate, freeze
+from backmapbench.cli import datasets, describe, evaluate, freeze, mappings
 from backmapbench.cli.output import JsonFlag, err, out, print_json
+from backmapbench.cli.train import train
 from backmapbench.errors import BackmapbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(mappings.app, name="mappings")
 datasets.app.command("describe")(describe.describe)
 app.command("run")(evaluate.run)
 app.command("report")(evaluate.report)
 app.command("beads")(evaluate.beads)
+app.command("train")(train)
 app.command("freeze")(freeze.freeze)
 
 

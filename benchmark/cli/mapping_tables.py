@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
 
 def shown(file: Path, content: MappingFile, again: Objective | None) -> Iterator[Table | str]:
-    """Beads, objective and origin of ``content``, read from ``file``; ``again`` is the objective computed anew, if so."""
+    """Beads, objective and origin of ``content``, read from ``file``; ``again`` is its objective computed anew."""
     table = Table("bead", content.particles, "runs", "of", title=str(file), title_justify="left")
     for name, members, runs in zip(content.bead_names, content.groups, content.runs, strict=True):
         table.add_row(name, str(len(members)), str(runs), _shortened(members))
     yield table
     fit, source, made = content.objective, content.source, content.provenance
-    origin = (
-        f"{source.dataset} version {source.version}, {source.split}" if source.dataset else ", ".join(source.sha256)
-    )
+    named = f"{source.dataset} version {source.version}, {source.split}"
+    origin = named if source.dataset else ", ".join(source.sha256)
     yield f"method: {content.method}, seed {content.seed}"
     terms = f"{fit.reconstruction_nm2:.6g} + {fit.lift_weight:g} x {fit.lift_nm2:.6g}"
     yield f"objective: {fit.total_nm2:.6g} nm^2 = {terms}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import mdtraj
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from backmapbench.coarse_graining.autograin import check_beads, numbered
+from backmapbench.coarse_graining.assignment import Assignment, check_beads, numbered
 from backmapbench.coarse_graining.descent import fill_empty_beads
-from backmapbench.coarse_graining.objective import Assignment, Moment, second_moment
+from backmapbench.coarse_graining.objective import Moment, second_moment
 from backmapbench.errors import DataError
 
-KMEANS_STARTS = 10
+KMEANS_STARTS = 100  # cheap on so few points, and with 10 it often stops above the best
 
 
 def contiguous(topology: mdtraj.Topology, particles: NDArray[np.integer], beads: int) -> Assignment:
@@ -34,11 +33,13 @@ def contiguous(topology: mdtraj.Topology, particles: NDArray[np.integer], beads:
 def kmeans(positions: NDArray[np.floating], beads: int, seed: int) -> Assignment:
     """Bead of each particle by k-means, from ``positions`` (frames, particles, 3), nm; numbered by first particle.
 
-    The best of 10 k-means++ starts by scikit-learn, on points whose squared distances are the mean squared distances
+    The best of 100 k-means++ starts by scikit-learn, on points whose squared distances are the mean squared distances
     between particles over all frames: k-means there is exactly the descent of the lift term of the objective.
 
     Raises DataError for frames or numbers of beads that cannot be clustered.
     """
+    from sklearn.cluster import KMeans
+
     check_beads(positions, beads)
     with threadpool_limits(1):
         moment = second_moment(positions)

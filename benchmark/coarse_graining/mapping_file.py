@@ -1,18 +1,21 @@
-"""Mappings as data: a TOML file that names particles, says in which bead each is, and where the beads come from."""
+"""Mappings as data: a TOML file that names particles, says in which bead each is, and where the beads come from.
+
+A file is refused unless it is a partition: every particle in one bead, no bead empty.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import mdtraj
 import numpy as np
 import tomli_w
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from backmapbench.coarse_graining.learning import Method
+from backmapbench.coarse_graining.learning import LearnedBeads, Method
 from backmapbench.coarse_graining.mapping import CoarseMapping
 from backmapbench.coarse_graining.particles import (
     Atoms,
@@ -21,50 +24,19 @@ from backmapbench.coarse_graining.particles import (
     particle_indices,
     residue_beads,
 )
+from backmapbench.coarse_graining.provenance import Fit, Origin, Source, Strict
 from backmapbench.coarse_graining.selection import atom_indices, atom_label
 from backmapbench.errors import CardError, DataError
 from backmapbench.files import atomic_write
 
 Label = Annotated[str, StringConstraints(pattern=r"^[^\s:]+:[^\s:]+$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Source(_Strict):
-    """The frames that the beads were learned from."""
-
-    name: str
-    version: int
-    split: str
-    frames: int = Field(ge=1)
-    sha256: dict[str, Sha256] = Field(min_length=1, description="hashes of the files, by role or path")
-
-
-class Fit(_Strict):
-    """The objective on all of these frames, nm^2: reconstruction + ``lift_weight`` x lift."""
-
-    reconstruction_nm2: float = Field(ge=0)
-    lift_nm2: float = Field(ge=0)
-    lift_weight: float = Field(gt=0)
-    total_nm2: float = Field(ge=0)
-
-
-class Origin(_Strict):
-    """How the file was made."""
-
-    command: str
-    wall_seconds: float = Field(ge=0)
-    versions: dict[str, str]
-
-
-class MappingFile(_Strict):
+class MappingFile(Strict):
     """A mapping with its provenance. Beads are plain means of their particles.
 
     ``atoms`` are labels in the order of the topology learned on; ``bead_of_atom`` is the number (from 0) in
-    ``bead_names`` of each.
+    ``bead_names`` of each. The objective is that of the frames of ``source``.
     """
 
     schema_version: Literal[1]
@@ -74,13 +46,13 @@ class MappingFile(_Strict):
     bead_names: list[str] = Field(min_length=1)
     atoms: list[Label] = Field(min_length=1)
     bead_of_atom: list[int]
-    dataset: Source
+    source: Source
     objective: Fit
     provenance: Origin
-    settings: dict[str, Any]
+    settings: dict[str, Any] = Field(default={}, description="of the method, as it was called")
 
     @model_validator(mode="after")
-    def _consistent(self) -> MappingFile:
+    def _consistent(self) -> Self:
         if len(set(self.atoms)) != len(self.atoms):
             twice = next(label for label in self.atoms if self.atoms.count(label) > 1)
             raise ValueError(f"atom '{twice}' is listed twice")
@@ -96,6 +68,23 @@ class MappingFile(_Strict):
             raise ValueError(f"bead '{self.bead_names[min(empty)]}' has no atoms")
         return self
 
+    @classmethod
+    def of(cls, learned: LearnedBeads, source: Source, provenance: Origin) -> Self:
+        """What to store of ``learned``, from the frames of ``source``."""
+        return cls(
+            schema_version=1,
+            method=learned.method,
+            particles=learned.particles,
+            seed=learned.seed,
+            bead_names=list(learned.names),
+            atoms=list(learned.labels),
+            bead_of_atom=learned.assignment.tolist(),
+            source=source,
+            objective=Fit.of(learned.objective),
+            provenance=provenance,
+            settings=learned.settings,
+        )
+
     @property
     def assignment(self) -> NDArray[np.intp]:
         """Bead of each particle, (particles,)."""
@@ -108,6 +97,19 @@ class MappingFile(_Strict):
         for label, bead in zip(self.atoms, self.bead_of_atom, strict=True):
             groups[bead].append(label)
         return groups
+
+    @property
+    def runs(self) -> list[int]:
+        """Stretches of neighbouring particles that each bead consists of; 1 for a contiguous bead."""
+        labels = self.assignment
+        starts = np.flatnonzero(np.diff(labels, prepend=-1))
+        return [int(count) for count in np.bincount(labels[starts], minlength=len(self.bead_names))]
+
+    @property
+    def on_particles(self) -> CoarseMapping:
+        """The beads on the particles, in the order of ``atoms``: the second of two steps, after atoms to particles."""
+        groups = [np.flatnonzero(self.assignment == bead).tolist() for bead in range(len(self.bead_names))]
+        return CoarseMapping.from_groups(groups, len(self.atoms), self.bead_names)
 
     def mapping(self, topology: mdtraj.Topology) -> CoarseMapping:
         """The beads on the atoms of ``topology``, found by name.
@@ -129,7 +131,10 @@ class MappingFile(_Strict):
         return atoms_of_residues(topology, residue_beads(topology, groups), atoms)
 
     def extended(self, topology: mdtraj.Topology, atoms: Atoms = "heavy") -> CoarseMapping:
-        """Beads at the plain mean of all (or all heavy) atoms of their residues. Raises CardError as ``atom_groups``."""
+        """Beads at the plain mean of all (or all heavy) atoms of their residues.
+
+        Raises CardError as ``atom_groups``.
+        """
         return CoarseMapping.from_groups(self.atom_groups(topology, atoms), topology.n_atoms, self.bead_names)
 
     def _check_covers(self, topology: mdtraj.Topology) -> None:
@@ -147,7 +152,7 @@ def write_mapping(path: Path, content: MappingFile) -> None:
     """Write ``content`` as TOML, whole or not at all. Raises DataError when the place cannot be written to."""
     try:
         with atomic_write(path) as handle:
-            tomli_w.dump(content.model_dump(), handle)
+            tomli_w.dump(content.model_dump(exclude_none=True), handle)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); give another place") from error
 

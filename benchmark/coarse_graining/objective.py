@@ -19,14 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from backmapbench.errors import CardError, DataError
+from backmapbench.coarse_graining.assignment import checked_assignment
+from backmapbench.errors import DataError
 
 Moment = NDArray[np.float64]
-Assignment = NDArray[np.intp]
 
 LIFT_WEIGHT = 0.25
 CHUNK_VALUES = 1 << 24  # coordinates taken to double precision at a time
-NULL = 1e-10  # eigenvalues below this part of the largest are rounding: beads of centred frames are dependent
+NULL = 1e-10  # of the spread: bead motions with less are rounding
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Objective:
 
 
 def second_moment(positions: NDArray[np.floating]) -> Moment:
-    """Mean over frames and components of x_a x_b, (particles, particles), nm^2, of positions (frames, particles, 3), nm.
+    """Mean over frames and components of x_a x_b, (particles, particles), nm^2.
 
-    Each frame is centred on the mean of its particles first, so every row sums to 0.
+    Positions are (frames, particles, 3), nm. Each frame is centred on the mean of its particles first, so every row
+    sums to 0.
 
     Raises DataError for another shape, no frames, or positions that are not finite.
     """
@@ -57,17 +58,15 @@ def second_moment(positions: NDArray[np.floating]) -> Moment:
     step = max(1, CHUNK_VALUES // (3 * particles))
     for start in range(0, frames, step):
         chunk = np.asarray(positions[start : start + step], dtype=np.float64)
+        if not np.isfinite(chunk).all():
+            raise DataError("positions hold values that are not finite; leave out those frames")
         flat = (chunk - chunk.mean(axis=1, keepdims=True)).transpose(0, 2, 1).reshape(-1, particles)
         total += flat.T @ flat
-    if not np.isfinite(total).all():
-        raise DataError("positions hold values that are not finite; leave out those frames")
     return np.asarray(total / (3 * frames), dtype=np.float64)
 
 
-def objective(
-    positions: NDArray[np.floating], assignment: ArrayLike, lift_weight: float = LIFT_WEIGHT
-) -> Objective:
-    """Objective of ``assignment`` (particles,), the bead 0 ... n-1 of each particle, on ``positions`` (frames, particles, 3), nm.
+def objective(positions: NDArray[np.floating], assignment: ArrayLike, lift_weight: float = LIFT_WEIGHT) -> Objective:
+    """Objective of ``assignment``, the bead 0 ... n-1 of each particle, on ``positions`` (frames, particles, 3), nm.
 
     Raises DataError (positions) or CardError (an assignment of another length, or with an empty bead).
     """
@@ -81,26 +80,20 @@ def objective_of_moment(moment: Moment, assignment: ArrayLike, lift_weight: floa
     spread = float(np.trace(moment))
     inner = members.T @ moment @ members
     outer = members.T @ (moment @ moment) @ members
-    explained = float(np.trace(pseudo_inverse(inner) @ outer))
+    explained = _explained(inner, outer, spread)
     kept = float((np.diagonal(inner) / members.sum(axis=0)).sum())
     # Rounding may leave a perfect reconstruction a hair below 0.
     reconstruction = max(spread - explained, 0.0) / len(moment)
     return Objective(reconstruction, 3 * max(spread - kept, 0.0) / len(moment), lift_weight)
 
 
-def checked_assignment(assignment: ArrayLike, particles: int) -> Assignment:
-    """``assignment`` as an array (particles,). Raises CardError for another length, labels below 0 or an empty bead."""
-    labels = np.asarray(assignment, dtype=np.intp)
-    if labels.shape != (particles,):
-        raise CardError(f"assignment has shape {labels.shape}, there are {particles} particles; give one bead to each")
-    if labels.min() < 0:
-        raise CardError(f"assignment has bead {labels.min()}; number beads from 0")
-    missing = np.flatnonzero(np.bincount(labels) == 0)
-    if len(missing):
-        raise CardError(f"bead {missing[0]} of the assignment is empty; number beads from 0 without gaps")
-    return labels
+def _explained(inner: Moment, outer: Moment, spread: float) -> float:
+    """tr(C^+ E) of C = ``inner`` and E = ``outer``, directions in which beads move by rounding alone left out.
 
-
-def pseudo_inverse(inner: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Moore-Penrose inverse of symmetric matrices (..., n, n), directions that are only rounding left out."""
-    return np.asarray(np.linalg.pinv(inner, rcond=NULL, hermitian=True), dtype=np.float64)
+    There always is one, as bead sums of centred frames add up to 0. What is rounding is judged by the spread and not by
+    C, which is nothing else where all particles share one bead.
+    """
+    values, vectors = np.linalg.eigh(inner)
+    real = values > NULL * spread
+    along = ((outer @ vectors[:, real]) * vectors[:, real]).sum(axis=0)
+    return float((along / values[real]).sum())

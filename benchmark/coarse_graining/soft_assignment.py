@@ -11,50 +11,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from backmapbench.coarse_graining.settings import Schedule
+
 ANGSTROM_PER_NM = 10.0
 TINY = 1e-7  # keeps both logarithms of the Gumbel noise finite
 EMPTY_COLUMN = 1e-6  # a bead that no particle leans to stays at the origin instead of dividing 0 by 0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How one training run goes.
-
-    Attributes:
-        updates: Adam updates; None means ``epochs`` passes over the frames.
-        epochs: passes over the frames, each in a new order.
-        learning_rate: Adam's, at the first update.
-        cosine: whether the learning rate falls to 0 along a half cosine; else it stays.
-        tau_start: temperature of the Gumbel-softmax at the first update.
-        tau_end: temperature after ``anneal_fraction`` of the updates, held from there on.
-        anneal_fraction: part of the updates over which the temperature falls linearly.
-        batch_frames: frames per update.
-        lift_weight: weight w of the lift term.
-    """
-
-    updates: int | None = 1500
-    epochs: int = 1500
-    learning_rate: float = 0.1
-    cosine: bool = True
-    tau_start: float = 1.0
-    tau_end: float = 0.025
-    anneal_fraction: float = 0.65
-    batch_frames: int = 32
-    lift_weight: float = 0.25
-
-    def temperature(self, done: float) -> float:
-        """Temperature when the part ``done`` (0 ... 1) of the updates is behind."""
-        return self.tau_start + (self.tau_end - self.tau_start) * min(done / self.anneal_fraction, 1.0)
-
-    def rate(self, done: float) -> float:
-        """Learning rate when the part ``done`` of the updates is behind."""
-        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * done)) if self.cosine else 1.0)
 
 
 @contextlib.contextmanager
@@ -95,10 +61,10 @@ def train(
 
 
 def loss(frames: torch.Tensor, soft: torch.Tensor, decoder: torch.Tensor, lift_weight: float) -> torch.Tensor:
-    """Loss (restarts,) of centred frames (frames, particles, 3), soft assignments (restarts, particles, beads), decoders.
+    """Loss (restarts,) of centred frames (frames, particles, 3), in the unit of the frames, squared.
 
-    Decoders are (restarts, beads, particles); the unit is that of the frames, squared. Squares are multiplied out, so
-    that nothing as large as restarts x particles x frames is ever formed.
+    Soft assignments are (restarts, particles, beads), decoders (restarts, beads, particles). Squares are multiplied
+    out, so that nothing as large as restarts x particles x frames is ever formed.
     """
     flat = frames.permute(1, 0, 2).reshape(frames.shape[1], -1)
     means = (soft / soft.sum(dim=1, keepdim=True).clamp_min(EMPTY_COLUMN)).transpose(1, 2)
@@ -116,7 +82,7 @@ def loss(frames: torch.Tensor, soft: torch.Tensor, decoder: torch.Tensor, lift_w
 def _batches(frames: int, schedule: Schedule, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, float]]:
     """Batches of frame numbers, each with the part of the updates that is behind; frames in a new order every epoch."""
     per_epoch = math.ceil(frames / schedule.batch_frames)
-    updates = schedule.epochs * per_epoch if schedule.updates is None else schedule.updates
+    updates = schedule.updates_for(frames)
     order = torch.empty(0, dtype=torch.long)
     for update in range(updates):
         place = update % per_epoch

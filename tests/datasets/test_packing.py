@@ -1,10 +1,13 @@
 """Dealing trajectories to splits."""
 
+import mdtraj
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backmapbench.datasets.measures import unnatural
 from backmapbench.datasets.packing import deal
+from backmapbench.datasets.simulation.peptide import build_peptide, set_torsions
 from backmapbench.errors import CardError
 
 
@@ -29,3 +32,21 @@ def test_too_few_trajectories_and_uneven_splits_are_refused():
         deal(8, 4, [], {"test": 8, "fresh": 4})
     with pytest.raises(CardError, match="multiples"):
         deal(8, 4, [], {"test": 3})
+
+
+def test_unfit_trajectories_go_nowhere():
+    dealt = deal(20, 1, [], {"test": 6, "fresh": 6, "train": 5}, unfit=[19, 3, 7])
+    assert not {19, 3, 7} & {index for indices in dealt.values() for index in indices}
+    with pytest.raises(CardError, match="do not fill"):
+        deal(20, 1, [], {"test": 6, "fresh": 6, "train": 6}, unfit=[19, 3, 7])
+
+
+def test_inverted_and_cis_residues_are_told_from_natural_ones():
+    built, positions = build_peptide("AYTA")
+    topology = mdtraj.Topology.from_openmm(built)
+    natural = mdtraj.Trajectory(positions[None], topology)
+    assert not unnatural(natural)
+    assert unnatural(mdtraj.Trajectory(positions[None] * [1, 1, -1], topology))
+    names = ((2, "CA"), (2, "C"), (3, "N"), (3, "CA"))
+    omega = tuple(int(topology.select(f"resSeq {number} and name {name}")[0]) for number, name in names)
+    assert unnatural(mdtraj.Trajectory(set_torsions(built, positions, [(omega, 0.2)])[None], topology))
