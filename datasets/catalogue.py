@@ -82,7 +82,9 @@ class Dataset:
         data = codec.read(path)
         shape = (entry.samples, len(entry.frames), self.card.atoms, 3)
         if data.lengths != shape[1:2] * entry.samples or data.positions.shape[1:] != shape[2:]:
-            raise DataError(f"{path}: does not hold {shape[0]} samples of {shape[1]} frames; correct the card or the file")
+            raise DataError(
+                f"{path}: does not hold {shape[0]} samples of {shape[1]} frames; correct the card or the file"
+            )
         return data.positions.reshape(shape)
 
     def verify(self) -> list[Path]:

@@ -38,9 +38,8 @@ def decorrelation(
     positions = chain[:, :, heavy].reshape(*chain.shape[:2], 1, -1)
     found: dict[str, Any] = {"neighbour_correlation_positions": _rounded(_correlation(positions)[0])}
     if len(torsions):
-        angles = np.stack(
-            [mdtraj.compute_dihedrals(mdtraj.Trajectory(frames, topology), torsions, periodic=False) for frames in chain]
-        )
+        links = [mdtraj.Trajectory(link, topology) for link in chain]
+        angles = np.stack([mdtraj.compute_dihedrals(link, torsions, periodic=False) for link in links])
         vectors = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         each = _correlation(vectors.astype(np.float64))
         if np.isfinite(each).any():
@@ -69,7 +68,7 @@ def _apart(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
 
 
 def _exchangeable(chain: NDArray[np.float64]) -> tuple[float, float]:
-    """ln of rms distance between samples over that of samples from the start, (links, frames, components); its error."""
+    """Ln of rms distance between samples over that from the start, and its error; (links, frames, components)."""
     samples = len(chain) - 1
     truth = ((chain[1:] - chain[0]) ** 2).sum(axis=-1).mean(axis=0)
     spread = ((chain[1:] - chain[1:].mean(axis=0)) ** 2).sum(axis=-1).sum(axis=0) * 2 / max(1, samples - 1)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import lzma
 import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,15 +21,7 @@ from backmapbench.errors import DownloadError
 SUFFIX = ".unpacked"
 MARK = ".archive.json"
 BLOCK = 1 << 20
-DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    gzip.BadGzipFile,
-    NotImplementedError,
-)
+HEADERS = 4096  # bytes of headers and padding per member of a tar file; long names take about half of that
 
 
 class BadArchiveError(DownloadError):
@@ -86,10 +76,13 @@ class SafeUnpack:
             if folder.exists():
                 shutil.rmtree(folder)
             room.replace(folder)
-        except DAMAGED as error:
-            raise BadArchiveError(f"{archive}: damaged archive ({error}); remove it and fetch again") from error
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise BadArchiveError(f"{archive}: refused: two members share a path; do not trust it") from error
+        except Exception as error:
+            if isinstance(error, (DownloadError, OSError)) and not isinstance(error, gzip.BadGzipFile):
+                raise
+            # Parsers of damaged archives raise whatever they trip over.
+            raise BadArchiveError(f"{archive}: damaged archive ({error!r}); remove it and fetch again") from error
         finally:
             shutil.rmtree(room, ignore_errors=True)
 
@@ -98,19 +91,20 @@ class _Allowance:
     """What an archive may still write."""
 
     def __init__(self, archive: Path, limit: int, members: int) -> None:
-        self.archive, self.limit, self.left, self.members = archive, limit, limit, members
+        self.archive, self.limit, self.members = archive, limit, members
+        self.spent = self.counted = 0
 
     def refuse(self, reason: str) -> BadArchiveError:
         return BadArchiveError(f"{self.archive}: refused: {reason}; do not trust it")
 
     def spend(self, amount: int) -> None:
-        self.left -= amount
-        if self.left < 0:
+        self.spent += amount
+        if self.spent > self.limit:
             raise self.refuse(f"unpacks to more than {self.limit} bytes")
 
     def count(self) -> None:
-        self.members -= 1
-        if self.members < 0:
+        self.counted += 1
+        if self.counted > self.members:
             raise self.refuse("holds too many members")
 
     def inside(self, name: str) -> PurePosixPath:
@@ -122,7 +116,7 @@ class _Allowance:
 
 
 class _Counted:
-    """A stream whose every byte is spent from the allowance: headers and padding can be a bomb too."""
+    """A stream that may bring little besides files: headers, which are held in memory, and padding can be bombs too."""
 
     def __init__(self, stream: IO[bytes], allowance: _Allowance) -> None:
         self.stream, self.allowance, self.seen = stream, allowance, 0
@@ -130,8 +124,8 @@ class _Counted:
     def read(self, size: int = -1) -> bytes:
         block = self.stream.read(size)
         self.seen += len(block)
-        if self.seen > 2 * self.allowance.limit + BLOCK:
-            raise self.allowance.refuse("unpacks to far more than its files")
+        if self.seen > self.allowance.spent + self.allowance.counted * HEADERS + 2 * BLOCK:
+            raise self.allowance.refuse("holds far more than its files")
         return block
 
 

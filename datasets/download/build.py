@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import mdtraj
 import numpy as np
 
 from backmapbench.datasets.download.layout import OWN_TOPOLOGY, topology_file, trajectory_files
-from backmapbench.datasets.download.partial import local_errors
+from backmapbench.datasets.download.partial import local_errors, sweep_unfinished
 from backmapbench.datasets.processed import FOLDER, MANIFEST, Manifest
 from backmapbench.datasets.schema import FileEntry, PaperCard, Source
 from backmapbench.datasets.splits import divide
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FLOAT32_XYZ = 12
 STORE = "store"
 TOPOLOGY = "topology.pdb"
+REPORTS = 3  # kinds of match listed; real sources have one
 
 
 def store_bytes(card: PaperCard, source: Source) -> int:
@@ -59,6 +61,7 @@ def build(
     home = folder / FOLDER
     key = _key(card, name, entries)
     with local_errors(home):
+        _drop_damaged(home / key / STORE)
         store = ingest(
             raw,
             wanted,
@@ -73,6 +76,7 @@ def build(
         except DataError:
             shutil.rmtree(home / key)  # data that are not the card's would only take room
             raise
+        sweep_unfinished(home / key / TOPOLOGY)
         _write_topology(home / key / TOPOLOGY, wanted, data.positions[0])
         files = sorted(path for path in store.iterdir() if path.is_file())
         manifest = Manifest(
@@ -88,14 +92,29 @@ def build(
             lengths=list(data.lengths),
             frame_ps=data.frame_ps,
             raw=entries,
-            notes=_notes(card, source),
+            notes=[*_notes(card, source), *_findings(store, source)],
         )
+        sweep_unfinished(home / MANIFEST)
         with atomic_write(home / MANIFEST, "w") as handle:
             handle.write(manifest.model_dump_json(indent=1))
     for old in home.iterdir():
         if old.is_dir() and old.name != key:
             shutil.rmtree(old, ignore_errors=True)
     return manifest
+
+
+def _drop_damaged(store: Path) -> None:
+    """Remove a store that was altered since it was made: it would pass for the data from then on."""
+    from backmapbench.datasets.readers.store import POSITIONS, read_lengths
+
+    if not store.exists():
+        return
+    try:
+        whole = read_lengths(store).get("positions_sha256") == sha256(store / POSITIONS)
+    except (DataError, OSError):
+        whole = False
+    if not whole:
+        shutil.rmtree(store)
 
 
 def _raw(path: Path, named_by: Path | None) -> RawTrajectory:
@@ -149,6 +168,22 @@ def _notes(card: PaperCard, source: Source) -> list[str]:
     notes = [f"the card states no number to hold these against: {', '.join(missing)}"] if missing else []
     if not card.selection.residues:
         notes.append("atoms and residues were counted; their names are the source's own")
+    return notes
+
+
+def _findings(store: Path, source: Source) -> list[str]:
+    """What the readers found: how atoms were matched, and what files without times leave unchecked."""
+    from backmapbench.datasets.readers.store import read_lengths
+
+    found = read_lengths(store)["sources"]
+    reports = Counter(entry["match"] for entry in found)
+    notes = [f"{count} of {len(found)} trajectories: {report}" for report, count in reports.most_common(REPORTS)]
+    exchanged = sum(bool(entry["exchanged_hydrogens"]) for entry in found)
+    if exchanged:
+        notes.append(f"{exchanged} of {len(found)} trajectories: hydrogens of CH2 groups renamed by geometry")
+    untimed = sum(not entry["timed"] for entry in found)
+    if untimed and source.frame_ps is not None:
+        notes.append(f"{untimed} of {len(found)} files carry no times: {source.frame_ps:g} ps is the card's word")
     return notes
 
 

@@ -75,6 +75,7 @@ def from_folder(card: PaperCard, own: Path, folder: Path, options: Options) -> M
     with _one_at_a_time(folder):
         for name in names:
             source = _source(card, name)
+            require_space(folder, _unpacking_bytes(source, own))
             roots = [own, *_archives(source, own, folder / RAW / f"{name}-own")]
             if matches(source, roots):
                 for entry in source.files:
@@ -128,6 +129,11 @@ def _item(source: Source, entry: SourceFile, mirrors: Sequence[str]) -> Item:
 
 def _missing_bytes(store: Store, items: Sequence[Item]) -> int:
     return sum(item.room for item in items if not (store.folder / item.path).is_file())
+
+
+def _unpacking_bytes(source: Source, own: Path) -> int:
+    archives = (entry for entry in source.files if entry.archive is not None and found_in(own, entry.path))
+    return sum(entry.about_unpacked_bytes or 0 for entry in archives)
 
 
 def _archives(source: Source, own: Path, room: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from backmapbench.datasets.download.partial import sweep_unfinished
 from backmapbench.errors import DownloadError
 from backmapbench.files import atomic_write
 
@@ -51,6 +52,7 @@ class TrustFile:
         """Add an entry, unless there is one; returns the entry that counts."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"):
+            sweep_unfinished(self.path)
             entries = self.read()
             if name not in entries:
                 moment = datetime.now(UTC).isoformat(timespec="seconds")

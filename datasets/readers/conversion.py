@@ -65,7 +65,7 @@ class Converter:
         apart.
         """
         how, plan = self.how, self._plan(raw)
-        self.found = {"match": plan.report, "exchanged_hydrogens": [], "truncated": None}
+        self.found = {"match": plan.report, "exchanged_hydrogens": [], "truncated": None, "timed": False}
         size = max(1, CHUNK_BYTES // (12 * plan.topology.n_atoms))
         spacing = _Spacing(raw.path, how.frame_ps)
         order: NDArray[np.intp] | None = None
@@ -73,6 +73,7 @@ class Converter:
             raw.path, plan.topology, size, how.stride, how.unit, how.key, lambda why: self._short(raw, why)
         ):
             spacing.check(chunk.time_ps)
+            self.found["timed"] = chunk.time_ps is not None
             positions = chunk.positions[:, plan.molecules]
             if how.make_whole:
                 positions = self._whole(raw, positions, chunk.box, plan)

@@ -41,6 +41,8 @@ class Inspection:
         longest_bond_nm: longest bond of the topology in any frame.
         rg_mean_nm: mean radius of gyration, each heavy atom counted once.
         rg_sd_nm: its standard deviation over frames.
+        rg_min_nm: its least value in any frame.
+        rg_max_nm: its largest value.
         alpha_carbons: CA atoms with N, C and CB.
         inverted_alpha_carbons: D-configured ones, counted over all frames.
         exchanged_hydrogens: CH2 groups whose hydrogens bear each other's names in the first frame.
@@ -61,6 +63,8 @@ class Inspection:
     longest_bond_nm: float
     rg_mean_nm: float
     rg_sd_nm: float
+    rg_min_nm: float
+    rg_max_nm: float
     alpha_carbons: int
     inverted_alpha_carbons: int
     exchanged_hydrogens: int
@@ -159,6 +163,8 @@ class _Measured:
             longest_bond_nm=self.longest,
             rg_mean_nm=float(np.mean(self.rg)),
             rg_sd_nm=float(np.std(self.rg)),
+            rg_min_nm=min(self.rg),
+            rg_max_nm=max(self.rg),
             alpha_carbons=len(self.centres),
             inverted_alpha_carbons=self.inverted,
             exchanged_hydrogens=self.exchanged,

@@ -1,9 +1,7 @@
 """Conditional molecular dynamics: atoms drawn again and again at held beads, resumable after a kill.
 
-A run folder holds ``start.pdb`` (the solute), ``input.npz`` (start frames, beads and weights) and ``frame-NNNN.npz``, the
-samples drawn so far at one frame's beads. Each sample is a function of the one before it and of a seed of its own, and
-its file is replaced in one move: a kill costs at most one sample, and on the Reference platform a continued run equals
-an unbroken one.
+Each sample is a function of the one before it and of a seed of its own, and a frame's file is replaced in one move: a
+kill costs at most one sample, and on the Reference platform a continued run equals an unbroken one.
 """
 
 from __future__ import annotations
@@ -15,71 +13,31 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
+from backmapbench.datasets.simulation.drawing import Drawing, draw
+from backmapbench.datasets.simulation.held_files import (
+    INPUT,
+    RESULT,
+    Frames,
+    frame_path,
+    load_input,
+    no_samples,
+    read_arrays,
+    write_start,
+)
 from backmapbench.datasets.simulation.holding import hold
-from backmapbench.datasets.simulation.pulses import Drawing, draw
 from backmapbench.datasets.simulation.recipe import Recipe
-from backmapbench.datasets.simulation.run import START
-from backmapbench.datasets.simulation.systems import built, platform_for, structure
+from backmapbench.datasets.simulation.systems import built, platform_for
 from backmapbench.errors import DataError
 from backmapbench.files import atomic_write
 
-INPUT = "input.npz"
 MARK = "held.json"
-RESULT = "holding.json"
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Frames to be drawn again.
-
-    Attributes:
-        starts: float64 (frames, solute atoms, 3), nm, hydrogens included.
-        beads: float64 (frames, beads, 3), nm: where the beads are held.
-        weights: float64 (beads, solute atoms): beads as means of atoms.
-        about: what the frames are, for provenance.
-
-    Raises:
-        DataError: shapes that do not fit each other.
-    """
-
-    starts: NDArray[np.float64]
-    beads: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    about: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        frames, atoms = self.starts.shape[:2]
-        if self.beads.shape != (frames, len(self.weights), 3) or self.weights.shape[1] != atoms:
-            raise DataError(
-                f"start frames {self.starts.shape}, beads {self.beads.shape} and weights {self.weights.shape} do not fit; "
-                "give (frames, atoms, 3), (frames, beads, 3) and (beads, atoms)"
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What a finished run holds.
-
-    Attributes:
-        frames: its input.
-        positions: float64 (samples, frames, solute atoms, 3), nm; beads are exactly where the input has them.
-        accepted: bool (samples, frames): whether the pulse was taken.
-        bead_errors: float64 (samples, frames): how far the worst bead was off before it was put right, nm.
-    """
-
-    frames: Frames
-    positions: NDArray[np.float64]
-    accepted: NDArray[np.bool_]
-    bead_errors: NDArray[np.float64]
 
 
 def hold_beads(
@@ -122,43 +80,10 @@ def hold_beads(
     return provenance
 
 
-def load_samples(folder: Path) -> Samples:
-    """The samples of a finished run. Raises DataError for a run that has not finished."""
-    drawing = Drawing(**holding_provenance(folder)["drawing"])
-    frames = _load_input(folder)
-    saved = [_read(_home(folder, number)) for number in range(len(frames.starts))]
-    if any(len(each["positions"]) != drawing.samples for each in saved):
-        raise DataError(f"{folder}: a frame has fewer samples than the run was to draw; run the same command again")
-    stacked = {name: np.stack([each[name] for each in saved], axis=1) for name in ("positions", "accepted", "bead_errors")}
-    return Samples(frames, **stacked)
-
-
-def holding_provenance(folder: Path) -> dict[str, Any]:
-    """What a finished run wrote of itself. Raises DataError for a run that has not finished."""
-    path = folder / RESULT
-    if not path.is_file():
-        raise DataError(f"{path}: missing, so the run has not finished; run the same command again to continue it")
-    provenance: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return provenance
-
-
-def write_start(recipe: Recipe, folder: Path) -> Path:
-    """Write the recipe's solute to ``start.pdb`` in ``folder``, unless it is there, and return its path."""
-    from openmm import app
-
-    path = folder / START
-    if not path.exists():
-        topology, positions = structure(recipe)
-        with atomic_write(path, "w") as handle:
-            app.PDBFile.writeFile(topology, positions * 10, handle, keepIds=True)
-    return path
-
-
 def _claim(recipe: Recipe, frames: Frames, drawing: Drawing, folder: Path) -> None:
     """Mark the folder with all that the samples depend on, or refuse one that was begun with something else."""
     digest = hashlib.sha256()
-    arrays = {"starts": frames.starts, "beads": frames.beads, "weights": frames.weights}
-    for array in arrays.values():
+    for array in (frames.starts, frames.beads, frames.weights):
         digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     content = {"recipe": recipe.simulated, "drawing": drawing.settings, "input": digest.hexdigest()}
     text = json.dumps(content | {"about": frames.about}, indent=1, sort_keys=True)
@@ -167,21 +92,28 @@ def _claim(recipe: Recipe, frames: Frames, drawing: Drawing, folder: Path) -> No
         raise DataError(f"{folder}: was started with other settings or frames; choose an empty folder")
     write_start(recipe, folder)
     with atomic_write(folder / INPUT) as handle:
-        np.savez(handle, **arrays, about=np.array(json.dumps(frames.about)))
+        np.savez(
+            handle,
+            starts=frames.starts,
+            beads=frames.beads,
+            weights=frames.weights,
+            about=np.array(json.dumps(frames.about)),
+        )
     with atomic_write(mark, "w") as handle:
         handle.write(text)
 
 
 def _run_frame(path: Path, text: str, settings: str, folder: Path, number: int, parent: int) -> tuple[str, float]:
-    """Draw what is missing at one frame, in a process of its own; returns platform and processor seconds, of all runs."""
+    """Draw what is missing at one frame, in a process of its own; returns platform and processor seconds so far."""
     os.environ["OPENMM_CPU_THREADS"] = "1"
-    recipe, drawing, home = Recipe(path, json.loads(text)), Drawing(**json.loads(settings)), _home(folder, number)
+    recipe, drawing, home = Recipe(path, json.loads(text)), Drawing(**json.loads(settings)), frame_path(folder, number)
     one = built(path, text)
     platform = platform_for(recipe, one)
     # A run killed from outside leaves its workers behind for one more sample; the next run's wait for them here.
     with FileLock(home.with_suffix(".lock")):
-        frames = _load_input(folder)
-        beads, found = frames.beads[number], _read(home) if home.exists() else _nothing(frames)
+        frames = load_input(folder)
+        beads, found = frames.beads[number], read_arrays(home) if home.exists() else no_samples(frames)
+        step_ps = float(recipe.settings["integrator"]["step_ps"])
         held = None
         for sample in range(len(found["positions"]), drawing.samples):
             if os.getppid() != parent:
@@ -189,41 +121,18 @@ def _run_frame(path: Path, text: str, settings: str, folder: Path, number: int, 
             began = time.process_time()
             held = held or hold(recipe, one, frames.weights)
             last = found["positions"][-1] if sample else frames.starts[number]
+            seed = _seed(recipe, number, sample)
             try:
-                drawn = draw(held, platform, last, beads, recipe.temperature, drawing, _seed(recipe, number, sample))
-            except Exception as error:
-                raise DataError(f"{folder}: frame {number} cannot be drawn again ({error}); shorten step_ps") from error
-            new = {"positions": drawn.positions, "accepted": drawn.accepted, "bead_errors": drawn.bead_error}
-            found = {
-                name: np.concatenate([found[name], np.asarray(value)[None]]) for name, value in new.items()
-            } | {"seconds": found["seconds"] + time.process_time() - began}
+                drawn = draw(held, platform, last, beads, recipe.temperature, step_ps, drawing, seed)
+            except DataError as error:
+                raise DataError(f"{folder}: frame {number} cannot be drawn again: {error}") from error
+            positions = np.concatenate([found["positions"], drawn.positions[None]])
+            errors = np.append(found["bead_errors"], drawn.bead_error)
+            seconds = found["seconds"] + time.process_time() - began
+            found = {"positions": positions, "bead_errors": errors, "seconds": seconds}
             with atomic_write(home) as handle:
-                np.savez(handle, **found)
+                np.savez(handle, positions=positions, bead_errors=errors, seconds=seconds)
     return str(platform.getName()), float(found["seconds"])
-
-
-def _nothing(frames: Frames) -> dict[str, NDArray[Any]]:
-    atoms = frames.starts.shape[1]
-    return {
-        "positions": np.zeros((0, atoms, 3)),
-        "accepted": np.zeros(0, dtype=bool),
-        "bead_errors": np.zeros(0),
-        "seconds": np.zeros(()),
-    }
-
-
-def _home(folder: Path, number: int) -> Path:
-    return folder / f"frame-{number:04d}.npz"
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as saved:
-        return {name: saved[name] for name in saved.files}
-
-
-def _load_input(folder: Path) -> Frames:
-    saved = _read(folder / INPUT)
-    return Frames(saved["starts"], saved["beads"], saved["weights"], json.loads(str(saved["about"])))
 
 
 def _seed(recipe: Recipe, number: int, sample: int) -> int:

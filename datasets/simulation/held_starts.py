@@ -1,4 +1,4 @@
-"""Start frames with all hydrogens for holding beads: as stored, from the run that made them, or with hydrogens rebuilt."""
+"""Start frames for holding beads, all atoms: as stored, from the run that made them, or with hydrogens rebuilt."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def simulated_recipe(dataset: Dataset) -> Recipe:
     """The recipe as the dataset's card keeps it. Raises DataError for a dataset that no recipe made."""
     card = dataset.card
     if not isinstance(card, EmbeddedCard) or "recipe" not in card.provenance:
-        raise DataError(f"dataset '{card.name}': no recipe made it, so its beads cannot be held; use an embedded dataset")
+        raise DataError(f"dataset '{card.name}': no recipe made it, so beads cannot be held; use an embedded dataset")
     return Recipe(RECIPES / f"{card.name}.toml", card.provenance["recipe"])
 
 
@@ -56,7 +56,7 @@ def match(dataset: Dataset, start: Path) -> Solute:
     labels = _labels(dataset.topology)
     missing = [label for label in labels if label not in places]
     if missing:
-        raise DataError(f"{start}: lacks atoms of dataset '{dataset.card.name}': {missing[:3]}; it is another molecule's")
+        raise DataError(f"{start}: lacks atoms of dataset '{dataset.card.name}': {missing[:3]}; give its molecule")
     return Solute(start, np.array([places[label] for label in labels], dtype=np.intp), len(places))
 
 
@@ -78,7 +78,7 @@ def start_frames(
             found = _from_run(dataset, split, frames, run)
             worst = float(np.abs(found[:, solute.kept] - wanted).max())
             if worst > SAME_NM:
-                raise DataError(f"{run}: its frames are {worst:.3g} nm off those of '{dataset.card.name}'; give its run")
+                raise DataError(f"{run}: its frames are {worst:.3g} nm off dataset '{dataset.card.name}'; give its run")
     found[:, solute.kept] = wanted
     return found
 

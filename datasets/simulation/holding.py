@@ -14,9 +14,12 @@ from backmapbench.datasets.simulation.recipe import Recipe
 from backmapbench.datasets.simulation.systems import Built
 from backmapbench.errors import CardError
 
+FROZEN_AMU = 1e15
+"""Mass of a frozen atom. At any temperature here it drifts by less than 1e-6 nm in 10 ps, and unlike an atom of mass 0
+it may keep its constraints, so bonds to hydrogen stay as rigid as in the run that made the frames."""
 RESTRAINT_PER_PS = 100.0
-"""Angular frequency of a held centroid. At the half step of a recipe that holding uses (1 or 2 fs) it turns by 0.1 to
-0.2 rad a step, so it is integrated well; a bead of 70 amu then scatters by 0.002 nm at 300 K."""
+"""Angular frequency of a held centroid. At steps of 2 or 4 fs it turns by 0.2 to 0.4 rad a step, so it is integrated
+well; a bead of 70 amu then scatters by 0.002 nm at 300 K."""
 STRAIN = 1e4
 """How much a change of a bond weighs against moving an atom when a centroid is put on its bead."""
 
@@ -28,23 +31,19 @@ class Held:
     Attributes:
         system: OpenMM System; its restraints, if any, have their targets set by ``aim``.
         weights: float64 (beads, atoms): beads are these means of atoms.
-        frozen: atom of each bead, empty where beads are centroids.
         restraint: the force that holds centroids, None where atoms are frozen.
-        freed: bonds (fixed atom, other atom) whose constraint had to go, as a frozen atom can have none.
-        lengths: their lengths, nm.
+        rotors: int (rotors, 3): hydrogens of methyl and ammonium groups, which cannot be told apart.
         correction: float64 (atoms, beads): displacement of the atoms that moves one bead by 1 and leaves the others.
     """
 
     system: Any
     weights: NDArray[np.float64]
-    frozen: NDArray[np.intp]
     restraint: Any
-    freed: NDArray[np.intp]
-    lengths: NDArray[np.float64]
+    rotors: NDArray[np.intp]
     correction: NDArray[np.float64]
 
     def aim(self, beads: NDArray[np.float64]) -> None:
-        """Hold the beads at ``beads`` (beads, 3), nm, in Contexts made from now on. Frozen atoms stay where they start."""
+        """Hold the beads at ``beads`` (beads, 3), nm, in Contexts made from now on; frozen atoms just stay."""
         if self.restraint is not None:
             for bead, target in enumerate(beads):
                 groups, parameters = self.restraint.getBondParameters(bead)
@@ -53,24 +52,26 @@ class Held:
     def put_right(
         self, positions: NDArray[np.float64], beads: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], float]:
-        """Positions (atoms, 3) with the beads exactly on ``beads``, and how far the worst one was off, nm.
-
-        Bonds that lost their constraint get its length again: their vibration is an artefact of holding.
-        """
+        """Positions (atoms, 3) with the beads exactly on ``beads``, and how far the worst one was off, nm."""
         off = beads - self.weights @ positions
-        xyz = positions + self.correction @ off
-        if len(self.freed):
-            fixed, free = self.freed.T
-            bond = xyz[free] - xyz[fixed]
-            xyz[free] = xyz[fixed] + bond * (self.lengths / np.linalg.norm(bond, axis=1))[:, None]
-        return xyz, float(np.linalg.norm(off, axis=1).max())
+        return positions + self.correction @ off, float(np.linalg.norm(off, axis=1).max())
+
+    def turn_rotors(self, positions: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Positions (atoms, 3) with each rotor turned by 0, 1 or 2 thirds, all equally probable.
+
+        Its hydrogens take each other's places, so neither energy nor beads change and the turn keeps the Boltzmann
+        distribution exactly. A free methyl group needs tens of picoseconds for it.
+        """
+        turned = positions.copy()
+        for rotor, thirds in zip(self.rotors, rng.integers(3, size=len(self.rotors)), strict=True):
+            turned[rotor] = positions[np.roll(rotor, thirds)]
+        return turned
 
 
 def hold(recipe: Recipe, one: Built, weights: NDArray[np.float64]) -> Held:
     """Hold the beads ``weights`` (beads, solute atoms) of the molecule ``one``.
 
-    Where every bead is one atom these are frozen (mass 0). OpenMM allows no constraint on a frozen atom, so its bonds
-    to hydrogen become flexible. Otherwise each centroid is tied to its bead by a stiff spring.
+    Where every bead is one atom these are frozen. Otherwise each centroid is tied to its bead by a stiff spring.
 
     Raises CardError for a recipe with explicit solvent (the solvent of stored frames is not known) and for beads that
     are not independent of each other.
@@ -84,47 +85,10 @@ def hold(recipe: Recipe, one: Built, weights: NDArray[np.float64]) -> Held:
         raise CardError(f"{recipe.path}: beads depend on each other and cannot all be held; remove the dependent ones")
     system = copy.deepcopy(one.system)
     single = bool(((weights != 0).sum(axis=1) == 1).all())
-    frozen = np.argmax(weights != 0, axis=1).astype(np.intp) if single else np.zeros(0, dtype=np.intp)
-    bonds, lengths = _freeze(system, recipe, one, frozen)
+    for atom in np.flatnonzero(weights.any(axis=0)) if single else ():
+        system.setParticleMass(int(atom), FROZEN_AMU)
     restraint = None if single else _tie(system, one.masses, weights)
-    return Held(system, weights, frozen, restraint, bonds, lengths, _correction(one.topology, weights))
-
-
-def _freeze(
-    system: Any, recipe: Recipe, one: Built, frozen: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Freeze atoms in place; returns the bonds (frozen, other) that became flexible and their constrained lengths, nm."""
-    fixed = {int(atom) for atom in frozen}
-    for atom in fixed:
-        system.setParticleMass(atom, 0.0)
-    found: dict[tuple[int, int], float] = {}
-    for index in reversed(range(system.getNumConstraints())):
-        first, second, length = system.getConstraintParameters(index)
-        if first in fixed or second in fixed:
-            system.removeConstraint(index)
-            found[(first, second) if first in fixed else (second, first)] = length._value  # noqa: SLF001 - nm
-    _make_flexible(system, recipe, one, found)
-    moving = {bond: length for bond, length in found.items() if bond[1] not in fixed}
-    return np.array(list(moving), dtype=np.intp).reshape(-1, 2), np.array(list(moving.values()))
-
-
-def _make_flexible(system: Any, recipe: Recipe, one: Built, bonds: dict[tuple[int, int], float]) -> None:
-    """Give ``bonds``, which were constrained, the force field's harmonic terms."""
-    import openmm
-    from openmm import app
-
-    if not bonds:
-        return
-    flexible = app.ForceField(*recipe.settings["force_field"]["files"]).createSystem(one.topology, constraints=None)
-    source, target = (
-        next(force for force in each.getForces() if isinstance(force, openmm.HarmonicBondForce))
-        for each in (flexible, system)
-    )
-    wanted = {frozenset(bond) for bond in bonds}
-    for index in range(source.getNumBonds()):
-        first, second, length, stiffness = source.getBondParameters(index)
-        if frozenset((first, second)) in wanted:
-            target.addBond(first, second, length, stiffness)
+    return Held(system, weights, restraint, _rotors(one.topology, weights), _correction(one.topology, weights))
 
 
 def _tie(system: Any, masses: NDArray[np.float64], weights: NDArray[np.float64]) -> Any:
@@ -141,6 +105,20 @@ def _tie(system: Any, masses: NDArray[np.float64], weights: NDArray[np.float64])
         force.addBond([group], [0.0, 0.0, 0.0, RESTRAINT_PER_PS**2 * float(inertia)])
     system.addForce(force)
     return force
+
+
+def _rotors(topology: Any, weights: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Hydrogens of XH3 groups with one other neighbour, which weigh the same in every bead: (rotors, 3)."""
+    neighbours: dict[Any, list[Any]] = {atom: [] for atom in topology.atoms()}
+    for bond in topology.bonds():
+        neighbours[bond.atom1].append(bond.atom2)
+        neighbours[bond.atom2].append(bond.atom1)
+    found = []
+    for bound in neighbours.values():
+        hydrogens = [atom.index for atom in bound if atom.element.symbol == "H"]
+        if len(hydrogens) == 3 and len(bound) == 4 and not np.ptp(weights[:, hydrogens], axis=1).any():
+            found.append(sorted(hydrogens))
+    return np.array(found, dtype=np.intp).reshape(-1, 3)
 
 
 def _correction(topology: Any, weights: NDArray[np.float64]) -> NDArray[np.float64]:
