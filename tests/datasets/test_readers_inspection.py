@@ -38,6 +38,7 @@ def test_every_figure_of_a_known_trajectory(walk):
     rg = mdtraj.compute_rg(mdtraj.Trajectory(xyz[:, heavy], None), masses=np.ones(10))
     assert seen.rg_mean_nm == pytest.approx(rg.mean(), abs=1e-5)
     assert seen.rg_sd_nm == pytest.approx(rg.std(), abs=1e-5)
+    assert (seen.rg_min_nm, seen.rg_max_nm) == pytest.approx((rg.min(), rg.max()), abs=1e-5)
     pairs = np.array([(a.index, b.index) for a, b in mdtraj.load_topology(str(PDB)).bonds])
     lengths = np.linalg.norm(xyz[:, pairs[:, 0]] - xyz[:, pairs[:, 1]], axis=2)
     assert seen.longest_bond_nm == pytest.approx(lengths.max(), abs=1e-5)

@@ -5,7 +5,6 @@ import hashlib
 import http.server
 import itertools
 import os
-import random
 import socket
 import socketserver
 import threading
@@ -18,11 +17,6 @@ from backmapbench.datasets.download.fetch import Item, Store
 from backmapbench.datasets.download.policy import Policy
 
 STALL_S = 0.5  # longer than the read timeout of the tests that stall
-
-
-def payload(size, seed=0):
-    """Bytes that differ everywhere, so that a byte in the wrong place shows."""
-    return random.Random(seed).randbytes(size)
 
 
 def sha(data):
@@ -89,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send(self, data, kind, details):
         site = self.server.site
-        tag = f'"{hashlib.md5(site.files[self.path]).hexdigest()}"'
+        tag = f'"{hashlib.sha256(site.files[self.path]).hexdigest()}"'
         start = self.start(len(data), tag) if kind != "no-range" else 0
         if start is not None and start >= len(data) and start > 0:
             return self.empty(416, ("Content-Range", f"bytes */{len(data)}"))
@@ -102,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("ETag", tag)
         if kind == "html":
             self.send_header("Content-Type", "text/html; charset=utf-8")
-        if kind == "chunked" or kind == "chunked-cut":
+        if kind in {"chunked", "chunked-cut"}:
             self.send_header("Transfer-Encoding", "chunked")
         elif site.lengths and kind != "no-length":
             self.send_header("Content-Length", str(len(body)))
@@ -127,16 +121,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = f"{len(body):x}\r\n".encode() + body + b"\r\n" if body else b""
             body += b"0\r\n\r\n" if kind == "chunked" else b""
         try:
-            self.wfile.write(body)
+            for piece in self.pieces(body, kind, details):
+                self.wfile.write(piece)
             self.wfile.flush()
             if kind == "stall":
                 time.sleep(STALL_S)
-            if kind == "trickle":
-                time.sleep(0.02)
         except OSError:
             pass
         if kind in ("cut", "stall", "chunked-cut"):
             self.close_connection = True
+
+    def pieces(self, body, kind, details):
+        """The body, in ``details[0]`` pieces with a pause of ``details[1]`` s before each if it is to go slowly."""
+        if kind != "slow":
+            yield body
+            return
+        size = len(body) // details[0] + 1
+        for begin in range(0, len(body), size):
+            time.sleep(details[1])
+            yield body[begin : begin + size]
 
 
 class FtpHandler(socketserver.StreamRequestHandler):
@@ -153,45 +156,45 @@ class FtpHandler(socketserver.StreamRequestHandler):
             if command.upper() == "QUIT":
                 self.say("221 bye")
                 return
-            action = getattr(self, f"do_{command.upper()}", None)
+            action = getattr(self, f"answer_{command.lower()}", None)
             if action is None:
                 self.say("502 not here")
             elif action(argument) == "hang up":
                 return
 
-    def do_USER(self, _):
+    def answer_user(self, _):
         self.say("331 password")
 
-    def do_PASS(self, _):
+    def answer_pass(self, _):
         self.say("230 in")
 
-    def do_TYPE(self, _):
+    def answer_type(self, _):
         self.say("200 binary")
 
-    def do_SIZE(self, path):
+    def answer_size(self, path):
         site = self.server.site
         if not site.lengths:
             self.say("502 not here")
         else:
             self.say(f"213 {len(site.files[path])}" if path in site.files else "550 no such file")
 
-    def do_MDTM(self, path):
+    def answer_mdtm(self, path):
         site = self.server.site
         self.say(f"213 {hash(site.files.get(path))}" if site.tags else "502 not here")
 
-    def do_REST(self, offset):
+    def answer_rest(self, offset):
         if self.server.site.ranges:
             self.rest = int(offset)
             self.say("350 go on")
         else:
             self.say("502 not here")
 
-    def do_PASV(self, _):
+    def answer_pasv(self, _):
         self.listener = socket.create_server(("127.0.0.1", 0))
         port = self.listener.getsockname()[1]
         self.say(f"227 entering (127,0,0,1,{port // 256},{port % 256})")
 
-    def do_RETR(self, path):
+    def answer_retr(self, path):
         site = self.server.site
         kind, *details = site.fault(path)
         site.asked.append((path, self.rest, kind))

@@ -1,14 +1,13 @@
 """The same over FTP."""
 
-import random
-
+import numpy as np
 import pytest
 
 from backmapbench.datasets.download.fetch import Item, Store, fetch_file
 from backmapbench.datasets.download.policy import Policy
 from backmapbench.errors import DownloadError
 
-DATA = random.Random(1).randbytes(50_000)
+DATA = np.random.default_rng(1).bytes(50_000)
 TENTHS = [len(DATA) * tenth // 10 for tenth in range(11)]
 
 
