@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from backmapbench.datasets.trajectories import Trajectories
 
 KB = 0.00831446261815324  # kJ/mol/K
+CENTRES = {"": ("CA", "N", "C", "CB"), "ILE": ("CB", "CA", "CG1", "CG2"), "THR": ("CB", "CA", "OG1", "CG2")}
+"""Stereocentres of the amino acids, with three neighbours that run counter-clockwise seen from the fourth in nature."""
 REGIONS = {"alpha": ((-100, -30), (-80, 10)), "beta_and_pp2": ((-180, -45), (90, 180))}
 """phi and psi ranges, degrees."""
 
@@ -38,12 +40,12 @@ def ensemble(data: Trajectories, topology: mdtraj.Topology) -> dict[str, float]:
         **shares,
         "phi_positive_percent": round(100 * float(np.mean(phi > 0)), 1),
         "cis_omega_percent": round(100 * float(np.mean(np.abs(omega) < 90)), 2),
-        "inverted_ca_percent": round(100 * _inverted(frames), 3),
+        "inverted_percent": round(100 * _inverted(frames), 3),
     }
 
 
 def unnatural(frames: mdtraj.Trajectory) -> bool:
-    """Whether any frame has a residue of D configuration at CA, or a peptide bond within 90 degrees of cis."""
+    """Whether any frame has an inverted stereocentre, or a peptide bond within 90 degrees of cis."""
     omega = mdtraj.compute_omega(frames)[1]
     return bool(_inverted(frames) > 0 or np.any(np.abs(omega) < np.pi / 2))
 
@@ -113,14 +115,14 @@ def _within(values: NDArray[np.floating], bounds: tuple[int, int]) -> NDArray[np
 
 
 def _inverted(frames: mdtraj.Trajectory) -> float:
-    """Share of amino acids with the D configuration about CA."""
+    """Share of stereocentres (CA, and CB of isoleucine and threonine) that are mirrored."""
     quads = []
     for residue in frames.topology.residues:
         atoms = {atom.name: atom.index for atom in residue.atoms}
-        if {"N", "CA", "C", "CB"} <= set(atoms):
-            quads.append([atoms[name] for name in ("N", "CA", "C", "CB")])
-    n, ca, c, cb = np.moveaxis(frames.xyz[:, np.array(quads, dtype=int).reshape(-1, 4)], 2, 0)
-    volumes = np.einsum("tri,tri->tr", np.cross(n - ca, c - ca), cb - ca)
+        known = (CENTRES[""], CENTRES.get(residue.name, ("",)))
+        quads += [[atoms[name] for name in names] for names in known if set(names) <= set(atoms)]
+    centre, one, two, three = np.moveaxis(frames.xyz[:, np.array(quads, dtype=int).reshape(-1, 4)], 2, 0)
+    volumes = np.einsum("tri,tri->tr", np.cross(one - centre, two - centre), three - centre)
     return float(np.mean(volumes < 0)) if volumes.size else 0.0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.features import TorsionFeatures
 from backmapbench.metrics.frames import Frames
@@ -62,7 +63,8 @@ class FreeEnergySurface(SideBySide):
     def fit(cls, context: MetricContext) -> Self:
         """Coordinates, states and the bins to compare, from card and reference.
 
-        Raises CardError when there are not two coordinates, or for a temporal task without [kinetics] table.
+        Raises CardError when there are not two coordinates, or for a temporal task without [kinetics] table;
+        NotApplicableError when no bin holds enough frames of the reference.
         """
         bins = int(context.settings.get("bins", 50))
         space = None
@@ -80,7 +82,10 @@ class FreeEnergySurface(SideBySide):
         surface = metric.surface({"visits": visits, **counts})
         frames = np.bincount(visits.indices % bins**2, weights=visits.data, minlength=bins**2)
         low = surface - surface.min() < float(context.settings.get("maximum_kt", 4.0))
-        return cls(grid, space, low & (frames >= int(context.settings.get("minimum_frames", 10))))
+        compared = low & (frames >= int(context.settings.get("minimum_frames", 10)))
+        if not compared.any():
+            raise NotApplicableError(f"{cls.id}: no bin holds enough reference frames; lower bins or minimum_frames")
+        return cls(grid, space, compared)
 
     @property
     def lead(self) -> int:
@@ -90,11 +95,13 @@ class FreeEnergySurface(SideBySide):
     def describe(self, frames: Frames) -> dict[str, Additive]:
         """Frames per state and bin, sparse (1, states * bins * bins), owned frames (1,), transitions (states, states).
 
-        Without a Markov model one state stands for all, and there are no transitions.
+        Without a Markov model one state stands for all, and there are no transitions. ``extent`` (2, 2) is [low, high]
+        of the grid times the owned frames, so that pictures drawn from sums find the grid.
         """
         owned = np.array([frames.owned.shape[1]], dtype=np.float64)
         counts = {"transitions": self.space.transitions(frames)} if self.space else {}
-        return {"visits": self._visits(frames), "frames": owned, **counts}
+        extent = owned * np.stack([self.grid.low, self.grid.high])
+        return {"visits": self._visits(frames), "frames": owned, "extent": extent, **counts}
 
     def _visits(self, frames: Frames) -> sparse.csr_array:
         cells = self.grid.cells(frames)
