@@ -80,7 +80,9 @@ CONTROLS: dict[str, Control] = {
         present=lambda task: task.card.splits.fresh is not None,
     ),
     "conditional-md": Control(
-        _named("conditional-md", "Scored frames drawn again by MD with their beads held: atoms as the beads leave them."),
+        _named(
+            "conditional-md", "Scored frames drawn again by MD with their beads held: p(atoms given beads) itself."
+        ),
         _conditional,
         sampled=True,
         present=has_conditional,

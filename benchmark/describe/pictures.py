@@ -16,7 +16,12 @@ from backmapbench.coarse_graining import CoarseMapping
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.force_field import TorchForceField, scoring_system
 
-STYLE: dict[str, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "describe"}
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "describe",
+}
 BINS = 60
 ENERGY_FRAMES = 2000
 TICA_LAG = 5
@@ -162,7 +167,7 @@ def _maps(
 def _histograms(values: Mapping[str, NDArray[np.float64]], x: str) -> Figure:
     pooled = np.concatenate(list(values.values()))
     low, high = (float(value) for value in np.quantile(pooled, [0.001, 0.999]))
-    edges = np.linspace(low, high, BINS + 1)
+    edges = np.linspace(low, high, BINS + 1).tolist()
     figure = Figure(figsize=(5.0, 2.8), layout="constrained")
     panel = figure.add_subplot()
     for name, found in values.items():
