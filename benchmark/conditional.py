@@ -1,4 +1,4 @@
-"""Conditional MD of a task: frames of its scored split drawn again with their beads held, which is p(atoms given beads).
+"""Conditional MD of a task: scored frames drawn again with their beads held, which is p(atoms given beads).
 
 Made by ``backmapbench datasets hold-beads``, stored beside the dataset and listed in its card by task, as beads differ
 between tasks of one dataset.
@@ -20,7 +20,7 @@ from backmapbench.datasets import codec
 from backmapbench.datasets.catalogue import CARDS, ROOT, Dataset
 from backmapbench.datasets.decorrelation import decorrelation
 from backmapbench.datasets.schema import EmbeddedCard
-from backmapbench.datasets.simulation.held import Frames, holding_provenance, load_samples, write_start
+from backmapbench.datasets.simulation.held_files import Frames, holding_provenance, load_samples, write_start
 from backmapbench.datasets.simulation.held_starts import match, simulated_recipe, start_frames
 from backmapbench.datasets.simulation.recipe import Recipe
 from backmapbench.datasets.trajectories import Trajectories
@@ -72,7 +72,7 @@ def load_conditional(task: Task) -> Conditional:
     beads = task.beads(task.card.splits.scored).positions[frames]
     worst = float(np.abs(task.mapping.positions(centred) - beads).max())
     if worst > BEAD_TOLERANCE_NM:
-        raise DataError(f"{dataset.folder / entry.path}: beads are {worst:.3g} nm off task '{name}'; hold its beads again")
+        raise DataError(f"{dataset.folder / entry.path}: beads are {worst:.3g} nm off the task's; hold them again")
     return Conditional(frames, centred)
 
 
@@ -81,14 +81,16 @@ def spread_frames(total: int, count: int) -> NDArray[np.intp]:
     return ((np.arange(count) + 0.5) * total / count).astype(np.intp)
 
 
-def held_frames(task: Task, count: int, folder: Path, run: Path | None = None) -> tuple[Recipe, Frames]:
+def held_frames(task: Task, count: int | None, folder: Path, run: Path | None = None) -> tuple[Recipe, Frames]:
     """Recipe and start frames for holding the beads of ``count`` scored frames; writes ``start.pdb`` to ``folder``.
 
-    ``run`` is the run that made the dataset, needed where it does not store all heavy atoms. Raises DataError for a
-    dataset that no recipe made, for fewer frames than asked for and for a run that is another dataset's.
+    Without ``count`` as many as the task samples. ``run`` is the run that made the dataset, needed where it does not
+    store all heavy atoms. Raises DataError for a dataset that no recipe made, for fewer frames than asked for and for a
+    run that is another dataset's.
     """
-    dataset = _embedded(task)
+    dataset, _ = _embedded(task)
     split = dataset.split(task.card.splits.scored)
+    count = min(len(split), task.card.sampling.frames) if count is None else count
     if count > len(split):
         raise DataError(f"task '{task.card.name}': has {len(split)} scored frames, not {count}; ask for fewer")
     recipe = simulated_recipe(dataset)
@@ -101,26 +103,25 @@ def held_frames(task: Task, count: int, folder: Path, run: Path | None = None) -
     return recipe, Frames(starts, weights @ starts[:, solute.kept], solute.widen(weights), about)
 
 
-def pack(task: Task, folder: Path, embedded: Path = ROOT / "embedded", cards: Path = CARDS) -> tuple[Path, dict[str, Any]]:
-    """Store the samples of the finished run ``folder`` beside the task's dataset; returns its card and what was measured.
+def pack(
+    task: Task, folder: Path, embedded: Path = ROOT / "embedded", cards: Path = CARDS
+) -> tuple[Path, dict[str, Any]]:
+    """Store the samples of the finished run ``folder`` beside the task's dataset; returns card and measured figures.
 
-    Raises DataError for a run that has not finished or is another task's.
+    Tasks that score one split of a dataset and have the same beads can share a run. Raises DataError for a run that has
+    not finished or holds other beads than the task's.
     """
-    dataset = _embedded(task)
-    provenance = holding_provenance(folder)
-    if provenance["task"] != task.card.name:
-        raise DataError(f"{folder}: holds the beads of task '{provenance['task']}', not '{task.card.name}'")
-    samples, recipe = load_samples(folder), simulated_recipe(dataset)
-    kept = match(dataset, write_start(recipe, folder)).kept
+    dataset, card = _embedded(task)
+    provenance, samples = holding_provenance(folder), load_samples(folder)
+    kept = match(dataset, write_start(simulated_recipe(dataset), folder)).kept
+    weights, held = task.mapping.weights.toarray(), samples.frames.weights[:, kept]
+    if provenance["split"] != task.card.splits.scored or held.shape != weights.shape or not np.allclose(held, weights):
+        raise DataError(f"{folder}: holds the beads of task '{provenance['task']}', not those of '{task.card.name}'")
     positions = samples.positions[:, :, kept].astype(np.float32)
-    topology = dataset.topology
-    path = embedded / dataset.card.name / f"conditional-{task.card.name}.npz"
-    flat = positions.reshape(-1, *positions.shape[2:])
-    parents = codec.spanning_tree([(a.index, b.index) for a, b in topology.bonds], topology.n_atoms)
-    quantum = codec.quantum(dataset.folder / dataset.card.splits[provenance["split"]].path)
-    codec.write(path, Trajectories(flat, (positions.shape[1],) * len(positions), None), parents, quantum)
-    measured = _measure(task, samples.frames.starts[:, kept], positions, topology) | {
-        "pulses_taken_percent": round(100 * float(samples.accepted.mean()), 1),
+    path = embedded / card.name / f"conditional-{task.card.name}.npz"
+    _write(path, positions, dataset.topology, codec.quantum(dataset.folder / card.splits[provenance["split"]].path))
+    torsions = rotatable_torsions(dataset.topology, task.mapping)
+    measured = decorrelation(samples.frames.starts[:, kept], positions, dataset.topology, torsions) | {
         "largest_bead_error_nm": round(float(samples.bead_errors.max()), 5),
     }
     entry = {
@@ -132,23 +133,28 @@ def pack(task: Task, folder: Path, embedded: Path = ROOT / "embedded", cards: Pa
         "frames": provenance["frames"],
         "measured": measured,
         "provenance": {name: provenance[name] for name in ("drawing", "core_seconds", "platform", "versions")}
-        | {"command": f"backmapbench datasets hold-beads --task {task.card.name}"},
+        | {"command": f"backmapbench datasets hold-beads --task {provenance['task']}"},
     }
-    card = cards / f"{dataset.card.name}.toml"
+    return _list(cards / f"{card.name}.toml", task.card.name, entry), measured
+
+
+def _write(path: Path, positions: NDArray[np.float32], topology: mdtraj.Topology, quantum: float) -> None:
+    """Store samples (samples, frames, atoms, 3), nm, as one trajectory each."""
+    samples, frames, atoms = positions.shape[:3]
+    parents = codec.spanning_tree([(a.index, b.index) for a, b in topology.bonds], atoms)
+    codec.write(path, Trajectories(positions.reshape(-1, atoms, 3), (frames,) * samples, None), parents, quantum)
+
+
+def _list(card: Path, task: str, entry: dict[str, Any]) -> Path:
+    """Put ``entry`` into the dataset's card under the task's name; returns the card."""
     content = tomllib.loads(card.read_text(encoding="utf-8"))
-    content["conditional"] = content.get("conditional", {}) | {task.card.name: entry}
+    content["conditional"] = content.get("conditional", {}) | {task: entry}
     with atomic_write(card) as handle:
         tomli_w.dump(content, handle, multiline_strings=True)
-    return card, measured
+    return card
 
 
-def _measure(
-    task: Task, starts: NDArray[np.float64], positions: NDArray[np.float32], topology: mdtraj.Topology
-) -> dict[str, Any]:
-    return decorrelation(starts, positions, topology, rotatable_torsions(topology, task.mapping))
-
-
-def _embedded(task: Task) -> Dataset:
+def _embedded(task: Task) -> tuple[Dataset, EmbeddedCard]:
     if not isinstance(task.dataset, Dataset) or not isinstance(task.dataset.card, EmbeddedCard):
         raise DataError(f"task '{task.card.name}': its data are not embedded, so their beads cannot be held")
-    return task.dataset
+    return task.dataset, task.dataset.card

@@ -6,7 +6,8 @@ import hashlib
 import inspect
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from backmapbench import provenance
 from backmapbench.controls import CONTROLS
+from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import RecordError, SubmissionError, UnsupportedTaskError
 from backmapbench.evaluation import Evaluation, Evaluator
 from backmapbench.records import (
@@ -27,6 +29,7 @@ from backmapbench.records import (
     record_path,
     write_record,
 )
+from backmapbench.sampling import SampledFrames, with_spread
 from backmapbench.submissions import Backmapper, ModelInfo, TrainableBackmapper
 from backmapbench.submissions.checks import check_prediction
 from backmapbench.submissions.predictions import PredictionFolder
@@ -119,6 +122,7 @@ def run_rows(
     """
     tell = notify or (lambda _row, _stage: None)
     evaluator: Evaluator | None = None
+    sampled = SampledFrames(task, settings.chunk_frames)
     records = []
     code = provenance.scoring_code_hash()
     for row in rows:
@@ -134,7 +138,7 @@ def run_rows(
             tell(row, "reading the reference")
             evaluator = Evaluator(task, chunk_frames=settings.chunk_frames)
         try:
-            records.append(_run(task, evaluator, row, settings, key, path, tell))
+            records.append(_run(task, evaluator, sampled, row, settings, key, path, tell))
         except UnsupportedTaskError as error:
             if not settings.skip_unsupported:
                 raise
@@ -145,6 +149,7 @@ def run_rows(
 def _run(
     task: Task,
     evaluator: Evaluator,
+    sampled: SampledFrames,
     row: Row,
     settings: Settings,
     key: str,
@@ -163,10 +168,18 @@ def _run(
         prediction, fit_seconds = _backmap(task, row, samples, tell)
     backmap_seconds = time.perf_counter() - began - fit_seconds
     peak = memory.megabytes()
+    drawn = _draw(task, row, sampled, prediction, tell) if control is None else None
     paired = control is None or control.paired
     boundaries = None if paired else task.fresh()
     began = time.perf_counter()
-    evaluation = evaluator.evaluate(prediction, paired, boundaries, lambda metric: tell(row, f"scoring {metric}"))
+    if control is not None and control.sampled:
+        tell(row, "scoring sampled frames")
+        evaluation = sampled.conditional(prediction)
+    else:
+        evaluation = evaluator.evaluate(prediction, paired, boundaries, lambda metric: tell(row, f"scoring {metric}"))
+    if drawn is not None:
+        tell(row, "scoring spread")
+        evaluation = with_spread(evaluation, sampled.spread(drawn))
     cost = Cost(
         fit_seconds=fit_seconds,
         backmap_seconds=backmap_seconds,
@@ -182,26 +195,60 @@ def _run(
 
 def _backmap(task: Task, row: Row, samples: int, tell: Callable[[Row, str], None]) -> tuple[NDArray[np.float32], float]:
     """Coordinates from a model and the seconds its fit took. Of the scored split it is given beads alone."""
-    model, system = row.model, task.system
-    if model is None:
-        raise SubmissionError(f"row '{row.name}' has no model")
     training = task.training_set()
     fit_seconds = 0.0
+    if isinstance(row.model, TrainableBackmapper):
+        tell(row, "fitting")
+        began = time.perf_counter()
+        with _blamed(row):
+            row.model.fit(task.system, training, row.seed)
+        fit_seconds = time.perf_counter() - began
+    tell(row, "backmapping")
     beads = task.beads(task.card.splits.scored)
-    typical = training.train.positions[:: max(1, len(training.train) // 200)]
+    return _ask(task, row, beads, samples), fit_seconds
+
+
+def _draw(
+    task: Task,
+    row: Row,
+    sampled: SampledFrames,
+    prediction: NDArray[np.float32],
+    tell: Callable[[Row, str], None],
+) -> NDArray[np.float32] | None:
+    """Samples of the sampled frames (samples, frames, atoms, 3), nm, from a model that was fitted.
+
+    Predictions made elsewhere hold the samples they hold: None where they are too few. None also on a task without
+    metrics of spread.
+    """
+    if not sampled.metrics:
+        return None
+    if isinstance(row.model, PredictionFolder):
+        return prediction[:, sampled.frames] if len(prediction) >= sampled.samples else None
+    tell(row, f"drawing {sampled.samples} samples of {len(sampled.frames)} frames")
+    windows = sampled.windows
+    return _ask(task, row, windows.beads, sampled.samples)[:, windows.wanted]
+
+
+def _ask(task: Task, row: Row, beads: Trajectories, samples: int) -> NDArray[np.float32]:
+    """Coordinates of a row's model for ``beads``, checked."""
+    if row.model is None:
+        raise SubmissionError(f"row '{row.name}' has no model")
+    train = task.atoms(task.card.splits.train).positions
+    with _blamed(row):
+        prediction = row.model.backmap(task.system, beads, samples, row.seed)
+    typical = train[:: max(1, len(train) // 200)]
+    return check_prediction(row.name, prediction, task.system, len(beads), samples, typical)
+
+
+@contextmanager
+def _blamed(row: Row) -> Iterator[None]:
+    """Whatever a model raises is a SubmissionError that names it."""
     try:
-        if isinstance(model, TrainableBackmapper):
-            tell(row, "fitting")
-            began = time.perf_counter()
-            model.fit(system, training, row.seed)
-            fit_seconds = time.perf_counter() - began
-        tell(row, "backmapping")
-        prediction = model.backmap(system, beads, samples, row.seed)
+        yield
     except (SubmissionError, KeyboardInterrupt):
         raise
     except Exception as error:
         raise SubmissionError(f"model '{row.name}' raised {type(error).__name__}: {error}") from error
-    return check_prediction(row.name, prediction, system, len(beads), samples, typical), fit_seconds
 
 
 def _record(

@@ -1,8 +1,8 @@
 """Metrics of spread on few scored frames: all rows draw their samples at the same ones, those of conditional MD.
 
-A metric that needs several samples of a frame (energy score, calibration, diversity) would cost as many times as much on
-the whole split. So it is evaluated at some hundred frames spread over it. A backmapper that works on trajectories is
-given each of these frames with a few before and after it, as a short trajectory; the frame alone is scored.
+A metric that needs several samples of a frame (energy score, calibration, diversity) would cost as many times as much
+on the whole split. So it is evaluated at some hundred frames spread over it. A backmapper that works on trajectories
+is given each of these frames with a few before and after it, as a short trajectory; the frame alone is scored.
 """
 
 from __future__ import annotations

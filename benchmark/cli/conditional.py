@@ -1,11 +1,10 @@
-"""``backmapbench datasets hold-beads`` and ``pack-held``: the conditional-MD control, from simulation to the dataset."""
+"""``backmapbench datasets hold-beads`` and ``pack-held``: conditional MD, from simulation to the dataset."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
@@ -15,33 +14,36 @@ TaskOption = Annotated[str, typer.Option("--task", "-t", help="Task name or path
 
 def hold_beads(
     task: TaskOption,
-    frames: Annotated[int, typer.Option(min=2, help="Scored frames, spread evenly.")] = 200,
-    samples: Annotated[int, typer.Option(min=8, help="Samples of each frame.")] = 8,
+    frames: Annotated[
+        int | None, typer.Option(min=2, help="Scored frames, spread evenly; default: the task's sampling.frames.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=8, help="Samples of each frame; default: the task's sampling.samples.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default: TASK-held.")] = None,
     run: Annotated[
         Path | None, typer.Option("--run", help="Run that made the dataset, for atoms that it does not store.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
-    warm_temperature: Annotated[float, typer.Option("--warm-temperature", help="Top of each pulse, K.")] = 600.0,
-    pulse_ps: Annotated[float, typer.Option("--pulse-ps", min=0.0, help="Length of a pulse; 0: none.")] = 4.0,
-    settle_ps: Annotated[float, typer.Option("--settle-ps", help="Time at the task's temperature after it.")] = 4.0,
-    accept: Annotated[
-        bool, typer.Option(help="Take pulses only as the ensemble allows; off for large molecules.")
-    ] = True,
+    settle_ps: Annotated[float, typer.Option("--settle-ps", help="Time at the task's temperature per sample.")] = 4.0,
+    warm_temperature: Annotated[
+        float, typer.Option("--warm-temperature", min=0.0, help="Of a warm stage before that, K; 0: none.")
+    ] = 0.0,
+    warm_ps: Annotated[
+        float, typer.Option("--warm-ps", min=0.0, help="Time at that temperature, and again as long for cooling.")
+    ] = 0.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw atoms again at the beads of scored frames; run again to continue after an interruption."""
     from backmapbench.conditional import held_frames
+    from backmapbench.datasets.simulation.drawing import Drawing
     from backmapbench.datasets.simulation.held import hold_beads as draw_samples
-    from backmapbench.datasets.simulation.held import load_samples
-    from backmapbench.datasets.simulation.pulses import Drawing
     from backmapbench.tasks import load_task
 
     loaded = load_task(task)
+    drawing = Drawing(samples or loaded.card.sampling.samples, settle_ps, warm_temperature, warm_ps)
     folder = output or Path(f"{loaded.card.name}-held")
     recipe, chosen = held_frames(loaded, frames, folder, run)
-    step = float(recipe.settings["integrator"]["step_ps"]) / 2
-    drawing = Drawing(samples, warm_temperature, pulse_ps, settle_ps, step, accept=accept)
     try:
         with progress_bar(as_json) as progress:
             bar = progress.add_task(f"holding the beads of {loaded.card.name}", total=len(chosen.starts))
@@ -53,13 +55,12 @@ def hold_beads(
     except KeyboardInterrupt:
         err.print(f"interrupted; run the same command again to continue in {folder}")
         raise typer.Exit(130) from None
-    accepted = float(np.mean(load_samples(folder).accepted))
     if as_json:
-        print_json(provenance | {"accepted": accepted})
+        print_json(provenance)
     else:
         out.print(
-            f"{samples} samples at each of {len(chosen.starts)} frames in {folder} "
-            f"({provenance['core_seconds']:g} core seconds, {100 * accepted:.0f} % of pulses taken)",
+            f"{drawing.samples} samples at each of {len(chosen.starts)} frames in {folder} "
+            f"({provenance['core_seconds']:g} core seconds)",
             soft_wrap=True,
         )
 

@@ -9,12 +9,15 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from backmapbench.cli.conditional import hold_beads, pack_held
 from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from backmapbench.datasets.catalogue import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, verify, simulate and pack datasets.")
+app.command("hold-beads")(hold_beads)
+app.command("pack-held")(pack_held)
 
 
 @app.command("ls")
@@ -146,7 +149,8 @@ class _FetchDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.files.stop()
+        if self.tasks:  # a display that never started would leave an empty line before the error
+            self.files.stop()
 
     def downloaded(self, path: str, done: int, total: int | None) -> None:
         """Bytes of one file so far."""

@@ -192,9 +192,7 @@ def _beta(n: NDArray[np.float64], ca: NDArray[np.float64], c: NDArray[np.float64
     to_n, to_c = (n - ca) / np.linalg.norm(n - ca), (c - ca) / np.linalg.norm(c - ca)
     normal = np.cross(to_n, to_c)
     direction = -(to_n + to_c) / np.linalg.norm(to_n + to_c) * np.cos(np.deg2rad(54.75))
-    placed: NDArray[np.float64] = ca + CA_CB * (
-        direction + normal / np.linalg.norm(normal) * np.sin(np.deg2rad(54.75))
-    )
+    placed: NDArray[np.float64] = ca + CA_CB * (direction + normal / np.linalg.norm(normal) * np.sin(np.deg2rad(54.75)))
     return placed
 
 
