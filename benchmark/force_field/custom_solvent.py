@@ -1,4 +1,4 @@
-"""Generalised Born models written as OpenMM CustomGBForce: OBC1, OBC2, GBn and GBn2, recognised by their expressions."""
+"""Generalised Born models as OpenMM CustomGBForces: OBC1, OBC2, GBn and GBn2, recognised by their expressions."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def describe(force: Any) -> str:
 
 
 def columns(force: Any, names: Sequence[str], kind: str) -> list[int]:
-    """Places of the parameters ``names`` among a custom force's per-``kind`` parameters ("Bond", "Torsion", "Particle").
+    """Places of ``names`` among a custom force's parameters per ``kind`` ("Bond", "Torsion", "Particle").
 
     Raises ForceFieldError when the force has others: the same letters may then mean something else.
     """

@@ -33,7 +33,7 @@ class ImplicitSolvent:
         outer: 1 / solvent dielectric times the electric constant.
         kappa: inverse Debye length, 1/nm.
         surface: non-polar energy per area times 4 pi, kJ/(mol nm^2); 0 for none.
-        neck: None, or (distance (atoms, atoms) nm, height (atoms, atoms) 1/nm times the neck scale) of the neck integral.
+        neck: None, or (distance, height times the neck scale) of the neck integral, (atoms, atoms) each, nm and 1/nm.
         neck_cutoff: gap between two intrinsic spheres beyond which there is no neck, nm.
     """
 

@@ -77,7 +77,8 @@ def _nonbonded(force: Any, found: Interactions) -> None:
     depth = 4 * np.sqrt(epsilon[:, None] * epsilon)
     general = np.triu(np.ones((found.atoms, found.atoms)), 1)
     for index in range(force.getNumExceptions()):
-        i, j, product, length, energy = _plain(force.getExceptionParameters(index))
+        i, j, *values = force.getExceptionParameters(index)
+        product, length, energy = _plain(values)
         general[min(i, j), max(i, j)] = 0
         if energy != 0:
             found.lennard_jones_14.append((i, j, 4 * energy * length**12, 4 * energy * length**6))

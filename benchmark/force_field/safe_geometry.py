@@ -1,8 +1,8 @@
 """Distances, angles and torsions whose values and gradients are finite for every finite position.
 
-Positions have the shape (3, atoms, frames): gathering atoms then copies rows of frames, and every sum over components or
-atoms runs over contiguous frames. The floors below are where the plain formulas are left; on the far side of each the
-quantity is constant and its gradient 0.
+Positions have the shape (3, atoms, frames): gathering atoms then copies rows of frames, and every sum over components
+or atoms runs over contiguous frames. The floors below are where the plain formulas are left; on the far side of each
+the quantity is constant and its gradient 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 MINIMUM_DISTANCE = 0.01
 """nm. Non-bonded and 1-4 pairs closer than this have the energy of this distance and no force. The Lennard-Jones energy
-there is of the order of 1e17 kJ/mol: large, and still finite with its gradient in float32, summed over all atoms."""
+there is 1e17 to 1e20 kJ/mol: large, and still finite with its gradient in float32, summed over all atoms."""
 
 COORDINATE_LIMIT = 1e4
 """nm. A frame with a coordinate beyond this, infinite or NaN has infinite energy and no force; below it no square in a

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import nn
 
 from backmapbench.force_field.bonded import FourierTorsions, HarmonicAngles, HarmonicBonds, HarmonicTorsions
@@ -39,8 +41,7 @@ def build(found: Interactions) -> list[tuple[tuple[str, ...], nn.Module]]:
         """Rows whose atoms are bonded in a row, and the others."""
         along, across = [], []
         for row in rows:
-            steps = zip(row[: atoms - 1], row[1:atoms], strict=True)
-            in_a_row = all((min(step), max(step)) in bonded for step in steps)
+            in_a_row = all((min(step), max(step)) in bonded for step in itertools.pairwise(row[:atoms]))
             (along if in_a_row else across).append(row)
         return along, across
 

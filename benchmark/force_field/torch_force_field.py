@@ -67,7 +67,7 @@ class TorchForceField(nn.Module):
         x = frames.masked_fill(bad[:, None, None], 0.0).permute(2, 1, 0)
         depth = max(1, (CUDA_INTERACTIONS if x.is_cuda else CPU_INTERACTIONS) // self._width)
         parts = [self._evaluate(x[..., first : first + depth]) for first in range(0, len(bad), depth)]
-        energies = {name: torch.cat([part[name] for part in parts]) if parts else x.new_zeros(0) for name in self.names}
+        energies = {name: torch.cat([part[name] for part in parts]) if parts else x[0, 0] for name in self.names}
         return {name: energy.masked_fill(bad, torch.inf).reshape(shape) for name, energy in energies.items()}
 
     def forward(self, positions: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ HERMITE = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [-3, 3, -2, -1], [2, -2, 1, 1]],
 def coefficients(energies: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bicubic coefficients (size, size, 4, 4) of a periodic map (size, size).
 
-    Slopes at the grid points are those of periodic cubic splines along each axis, the mixed derivative that of the spline
-    through the slopes, as OpenMM's CMAPTorsionForce takes them.
+    Slopes at the grid points are those of periodic cubic splines along each axis, the mixed derivative that of the
+    spline through the slopes, as OpenMM's CMAPTorsionForce takes them.
     """
     along = _slopes(energies, 0)
     across = _slopes(energies, 1)
@@ -65,9 +65,8 @@ class TorsionMaps(nn.Module):
         row, u = self._cell(x, self.first)
         column, v = self._cell(x, self.second)
         c = self.spline[self.offset + row * self.size + column]  # (maps, frames, 16)
-        inner = [((c[..., 4 * m + 3] * v + c[..., 4 * m + 2]) * v + c[..., 4 * m + 1]) * v + c[..., 4 * m] for m in range(4)]
-        energy: Tensor = ((inner[3] * u + inner[2]) * u + inner[1]) * u + inner[0]
-        return energy.sum(0)
+        along = [_cubic(c[..., 4 * power : 4 * power + 4], v) for power in range(4)]
+        return _cubic(torch.stack(along, -1), u).sum(0)
 
     def _cell(self, x: Tensor, atoms: Tensor) -> tuple[Tensor, Tensor]:
         """Grid cell of each torsion and the place inside it, in [0, 1]."""
@@ -75,3 +74,9 @@ class TorsionMaps(nn.Module):
         place = torch.remainder(torch.atan2(sine, cosine), TURN) / TURN * self.size
         cell = torch.minimum(place.detach().floor().long(), self.size - 1)
         return cell, place - cell
+
+
+def _cubic(c: Tensor, t: Tensor) -> Tensor:
+    """Polynomial with coefficients (..., 4) of 1, t, t^2, t^3."""
+    value: Tensor = ((c[..., 3] * t + c[..., 2]) * t + c[..., 1]) * t + c[..., 0]
+    return value

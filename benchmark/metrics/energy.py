@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backmapbench.errors import DataError
 from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
-from backmapbench.metrics.force_field import PotentialEnergy, thermal_energy
+from backmapbench.metrics.force_field import PotentialEnergy, thermal_energy, total
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.histograms import cell_median, cell_wasserstein, count
 from backmapbench.metrics.kinetics import shared
@@ -59,7 +59,7 @@ class Energy(SideBySide):
         """Median and outlier threshold of the reference. Raises DataError when it has an energy that is not finite."""
         potential = PotentialEnergy(context.topology_path, context.force_field)
         kt = thermal_energy(context.temperature_K)
-        energies = reference_terms(context, potential).sum(axis=1) / kt
+        energies = total(reference_terms(context, potential)) / kt
         return cls(potential, kt, float(np.median(energies)), float(np.percentile(energies, OUTLIER_PERCENTILE)))
 
     @property

@@ -32,10 +32,15 @@ TERMS = (
 """Names of all terms, those of ``backmapbench.force_field.TERMS``; written here so that listing needs no torch."""
 
 
-# Time per frame on one core in microseconds, all terms, torch in float64 / total energy alone, OpenMM 8.6 Reference /
-# OpenMM CPU with 1 thread: 22 atoms 8 / 12 / 70, 88: 157 / 80 / 179, 176: 383 / 386 / 251, 572: 4150 / 3070 / 1050.
-# OpenMM needs a call per term, two of them over all pairs, so what it takes for all terms is two to four times as long
-# (22 atoms: 35); torch gives them at once and the total is their sum. So terms come from torch at every size.
+# Torch or OpenMM 8.6, by measurement: microseconds of processor time per frame on one thread (``Scoring`` in
+# benchmark/asv/suites/force_field.py). All terms by torch (float64) / OpenMM Reference / OpenMM CPU; totals by OpenMM:
+#   ADP, AMBER, 22 atoms:         9 /   30 /  175;   13 /   71
+#   CLN, AMBER, 175 atoms:      242 /  586 /  371;  307 /  194
+#   CLN, CHARMM36, 175 atoms:   188 / 2137 / 1345; 1591 / 1040
+#   villin, AMBER, 582 atoms:  1383 / 5571 / 1682; 2806 /  966
+# Every set of metrics that scores energies scores their terms, which torch gives at once and OpenMM by a call each, and
+# the total is their sum. So the faster is torch for every system; OpenMM's CPU platform, in single precision, would win
+# only where nobody asked for terms, and there not for CHARMM36 nor for 22 atoms.
 @dataclass(frozen=True)
 class PotentialEnergy:
     """Energy function of one molecule. Cheap to hold, compare and pickle: the torch module lives in a cache beside it.
@@ -60,18 +65,13 @@ class PotentialEnergy:
 
         Raises DataError when the atom count is not the topology's, CardError when the force field does not fit it.
         """
-        import torch
+        from backmapbench.force_field import energies_by_term
 
-        field = _field(self.topology_path, self.files)
-        with torch.no_grad():
-            found = field.terms(torch.from_numpy(np.asarray(xyz, dtype=np.float64)))
-        energies: NDArray[np.float64] = np.stack([found[name].numpy() for name in self.names], axis=-1)
-        return energies
+        return energies_by_term(_field(self.topology_path, self.files), xyz)
 
     def __call__(self, xyz: NDArray[np.floating]) -> NDArray[np.float64]:
         """Potential energies of xyz (frames, atoms, 3) in nm: (frames,) in kJ/mol, the sums of ``terms``."""
-        total: NDArray[np.float64] = self.terms(xyz).sum(axis=1)
-        return total
+        return total(self.terms(xyz))
 
     def terms_of(self, frames: Frames) -> NDArray[np.float64]:
         """Energies by term of a chunk's owned frames, first sample, (frames, terms) kJ/mol; computed once per chunk."""
@@ -79,7 +79,14 @@ class PotentialEnergy:
 
     def of(self, frames: Frames) -> NDArray[np.float64]:
         """Energies of a chunk's owned frames, first sample, (frames,) kJ/mol; computed once per chunk."""
-        return frames.cached(("potential energy", self), lambda: self.terms_of(frames).sum(axis=1))
+        return frames.cached(("potential energy", self), lambda: total(self.terms_of(frames)))
+
+
+def total(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Potential energies (frames,) of energies by term (frames, terms), kJ/mol, rounded as the terms are."""
+    from backmapbench.force_field.scoring import total as summed
+
+    return summed(terms)
 
 
 def thermal_energy(temperature: float) -> float:

@@ -28,6 +28,7 @@ CASES = {
     "dipeptide gbn2": ("dipeptide", (*AMBER, "implicit/gbn2.xml")),
     "chignolin": ("chignolin", AMBER),
     "chignolin charmm36": ("chignolin", ("charmm36.xml",)),
+    "villin": ("villin", AMBER),
     "villin obc2": ("villin", (*AMBER, "amber99_obc.xml")),
 }
 

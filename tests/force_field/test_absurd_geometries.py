@@ -106,7 +106,7 @@ def test_pairs_are_clamped_at_the_minimum_distance_and_nowhere_else(dtype) -> No
     assert torch.equal(slopes[:4], torch.zeros_like(slopes[:4]))
     assert (slopes[4:, 1, 0] < -1e15).all()
     torch.testing.assert_close(slopes[:, 1], slopes[:, 3], rtol=rtol, atol=0)
-    assert terms["lennard_jones"].max() < 1e18
+    assert terms["lennard_jones"].max() < 1e19
 
 
 def test_straight_angles_stop_no_other_term(make_case, oracle) -> None:
@@ -117,12 +117,11 @@ def test_straight_angles_stop_no_other_term(make_case, oracle) -> None:
         system.addParticle(1.0)
     force.addTorsion(0, 1, 2, 3, 1, 0.3, 5.0)
     bend.addAngle(0, 1, 2, 2.0, 400.0)
+    bend.addAngle(1, 2, 3, 2.0, 0.0)  # says that 2 and 3 are bonded
     system.addForce(force)
     system.addForce(bend)
     field = TorchForceField.from_system(system)
-    frames = []
-    for off in (1e-4, 1e-6, 1e-13, 0.0):
-        frames.append([[-0.1, 0.1 * off, 0.0], [0, 0, 0], [0.15, 0, 0], [0.2, 0.03, 0.1]])
+    frames = [[[-0.1, 0.1 * off, 0.0], [0, 0, 0], [0.15, 0, 0], [0.2, 0.03, 0.1]] for off in (1e-4, 1e-6, 1e-13, 0.0)]
     x = torch.tensor(frames, dtype=torch.float64)
     terms = field.terms(x)
     np.testing.assert_allclose(field(x)[:2], oracle(system, x[:2])[0], atol=1e-6)

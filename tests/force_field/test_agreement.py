@@ -14,7 +14,8 @@ from openmm import app
 
 from backmapbench.force_field import TERMS, TorchForceField
 
-NAMES = ["dipeptide", "dipeptide obc2", "dipeptide gbn2", "chignolin", "chignolin charmm36", "villin obc2"]
+CASES = ["dipeptide", "dipeptide obc2", "dipeptide gbn2", "chignolin", "chignolin charmm36", "villin", "villin obc2"]
+
 TERMS_OF_FORCE = {
     "CMAPTorsionForce": {"cmap"},
     "CustomBondForce": {"lennard_jones_14"},
@@ -34,7 +35,7 @@ def off(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
     return float((np.abs(found - expected).max((1, 2)) / np.abs(expected).max((1, 2))).max())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_energies_and_forces_are_those_of_the_reference_platform(name: str, make_case, oracle) -> None:
     case = make_case(name)
     energies, forces = oracle(case.system, case.xyz)
@@ -75,7 +76,7 @@ def test_terms_are_those_of_single_forces(name: str, make_case, oracle) -> None:
 def test_terms_are_told_apart_by_connectivity(name: str, absent: set[str], make_case, molecules) -> None:
     field = TorchForceField.from_system(make_case(name).system)
     assert set(field.names) == set(TERMS) - {"solvent"} - absent
-    topology = app.PDBFile(str(molecules[name.split()[0]])).topology
+    topology = app.PDBFile(str(molecules[name.split(maxsplit=1)[0]])).topology
     bonded = {frozenset((bond[0].index, bond[1].index)) for bond in topology.bonds()}
     in_a_row = {"bonds": True, "urey_bradley": False, "angles": True, "torsions": True, "impropers": False}
     for names, module in zip(field._labels, field._modules_of_terms, strict=True):

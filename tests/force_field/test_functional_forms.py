@@ -97,7 +97,7 @@ def born(model, **options):
 FORMS = {
     "CustomBondForce k": bonds("k * (r - r0)^2", "r0", "k"),
     "CustomBondForce 0.5 k": bonds("0.5*k*(r-r0)^2;", "r0", "k"),
-    "CustomBondForce LJ14": bonds("%g*epsilon*((sigma/r)^12-(sigma/r)^6)" % 2.0, "sigma", "epsilon"),
+    "CustomBondForce LJ14": bonds("2*epsilon*((sigma/r)^12-(sigma/r)^6)", "sigma", "epsilon"),
     "CustomBondForce A C": bonds("-C/r^6+A/r^12", "A", "C"),
     "CustomTorsionForce charmm36.xml": torsions("k*(theta-theta0)^2"),
     "CustomTorsionForce half": torsions("0.5*k*(theta-theta0)^2"),

@@ -18,9 +18,8 @@ def chignolin(molecules) -> app.PDBFile:
 
 def test_caps_become_part_of_their_residues(chignolin) -> None:
     merged = merge_caps(chignolin.topology)
-    assert [residue.name for residue in merged.residues()] == (
-        "TYR TYR ASP PRO GLU THR GLY THR TRP TYR".split()
-    )
+    names = ["TYR", "TYR", "ASP", "PRO", "GLU", "THR", "GLY", "THR", "TRP", "TYR"]
+    assert [residue.name for residue in merged.residues()] == names
     assert [residue.id for residue in merged.residues()] == [
         residue.id for residue in chignolin.topology.residues() if residue.name not in {"ACE", "NME"}
     ]
@@ -56,8 +55,8 @@ def test_a_cap_on_its_own_is_refused(chignolin) -> None:
         merge_caps(topology)
 
 
-def test_charmm_charges_are_whole_and_typed_by_patch(molecules) -> None:
-    system = scoring_system(str(molecules["chignolin"]), ("charmm36.xml",))
+def test_charmm_charges_are_whole_and_typed_by_patch(molecules, make_case) -> None:
+    system = make_case("chignolin charmm36").system
     (force,) = [force for force in system.getForces() if isinstance(force, openmm.NonbondedForce)]
     charges = np.array([force.getParticleParameters(i)[0]._value for i in range(system.getNumParticles())])
     assert charges.sum() == pytest.approx(-2)  # ASP and GLU

@@ -4,13 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import DataError
 from backmapbench.metrics import Frames, MetricContext
-from backmapbench.metrics.energy import CEILING_KT, CELL_KT, Energy
+from backmapbench.metrics.base import Additive, Statistics
+from backmapbench.metrics.energy import CEILING_KT, CELL_KT, CELLS, Energy
+from backmapbench.metrics.energy_terms import EnergyTerms
+from backmapbench.metrics.histograms import count
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,9 @@ def jittered(xyz: NDArray[np.float32], sd_nm: float) -> NDArray[np.float32]:
     return (xyz + sd_nm * noise).astype(np.float32)
 
 
-def score(metric: Energy, reference: NDArray[np.float32], prediction: NDArray[np.float32]) -> dict[str, float]:
+def score(
+    metric: Energy | EnergyTerms, reference: NDArray[np.float32], prediction: NDArray[np.float32]
+) -> dict[str, float]:
     return metric.value(metric.statistics(Frames(reference[None]), Frames(prediction[None])))
 
 
@@ -99,3 +105,78 @@ def test_no_frames_no_score(metric: Energy, reference: Trajectories) -> None:
     empty = Frames(reference.positions[None, :0])
     scores = metric.value(metric.statistics(Frames(reference.positions[None]), empty))
     assert all(np.isnan(list(scores.values())))
+
+
+@pytest.mark.parametrize("kind", [Energy, EnergyTerms])
+def test_chunks_and_threads_change_no_score(
+    kind: type[Energy | EnergyTerms],
+    make_context: Callable[..., MetricContext],
+    reference: Trajectories,
+    make_frames: Callable[..., NDArray[np.float32]],
+    evaluate: Callable[..., dict[str, float]],
+) -> None:
+    """Of 101 frames the median is one frame's energy: a difference in its last bit would move it to another cell."""
+    odd = reference.pick(np.arange(101))
+    prediction = make_frames(101, 12, 0.004)
+    scores = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            for chunk in (1, 7, 1000):
+                metric = kind.fit(make_context(reference=odd))
+                scores.append(evaluate(metric, odd.positions, prediction, chunk))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for other in scores[1:]:
+        assert other == pytest.approx(scores[0], rel=1e-9, abs=0, nan_ok=True)
+    assert scores[0][kind.id] > 0
+
+
+@pytest.fixture(scope="module")
+def by_term(make_context: Callable[..., MetricContext]) -> EnergyTerms:
+    return EnergyTerms.fit(make_context())
+
+
+def test_distances_of_terms_are_those_of_scipy(
+    by_term: EnergyTerms, reference: Trajectories, make_frames: Callable[..., NDArray[np.float32]]
+) -> None:
+    prediction = make_frames(250, 9, 0.004)
+    x, y = (by_term.potential.terms(xyz) / by_term.kt for xyz in (reference.positions, prediction))
+    scores = score(by_term, reference.positions, prediction)
+    expected = [wasserstein_distance(x[:, term], y[:, term]) for term in range(x.shape[1])]
+    for name, distance in zip(by_term.potential.names, expected, strict=True):
+        assert scores[f"energy_{name}_w1_kt"] == pytest.approx(distance, abs=CELL_KT)
+    assert scores["energy_terms_w1_kt"] == pytest.approx(np.mean(expected), abs=CELL_KT)
+    assert np.isnan(scores["energy_cmap_w1_kt"])
+    assert np.isnan(scores["energy_urey_bradley_w1_kt"])
+
+
+def test_terms_that_cancel_in_the_total_are_seen(by_term: EnergyTerms) -> None:
+    """Bonds gain what angles lose."""
+    names, medians = by_term.potential.names, by_term.medians
+    moved = dict(medians)
+    moved["bonds"] += 50.0
+    moved["angles"] -= 50.0
+
+    def histograms(centres: dict[str, float]) -> dict[str, Additive]:
+        return {name: count(np.full(10, centres[name]), CELL_KT, CELLS, medians[name] - CEILING_KT) for name in names}
+
+    scores = by_term.value(Statistics(reference=histograms(medians), prediction=histograms(moved)))
+    assert scores["energy_bonds_w1_kt"] == pytest.approx(50.0, abs=CELL_KT)
+    assert scores["energy_angles_w1_kt"] == pytest.approx(50.0, abs=CELL_KT)
+    assert scores["energy_terms_w1_kt"] == pytest.approx(100.0 / len(names), abs=CELL_KT)
+
+
+def test_terms_of_the_reference_and_of_bad_frames(by_term: EnergyTerms, reference: Trajectories) -> None:
+    xyz = reference.positions
+    same = score(by_term, xyz, xyz[np.random.default_rng(0).permutation(len(xyz))])
+    assert {value for value in same.values() if not np.isnan(value)} == {0.0}
+    broken = xyz.copy()
+    broken[:200] = np.nan
+    scores = score(by_term, xyz, broken)
+    for name in by_term.potential.names:  # half of the frames at the ceiling
+        assert scores[f"energy_{name}_w1_kt"] == pytest.approx(CEILING_KT / 2, rel=0.01)
+    growing = [score(by_term, xyz, jittered(xyz, sd))["energy_terms_w1_kt"] for sd in (0.0, 0.002, 0.005, 0.01, 0.03)]
+    assert all(np.diff(growing) > 0)
