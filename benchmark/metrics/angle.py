@@ -21,6 +21,8 @@ from backmapbench.metrics.selections import neighbours, symbol
 
 CELL_DEGREE = 1e-3
 CELLS = round(180 / CELL_DEGREE)
+UNDEFINED = "undefined "
+"""What the names of these statistics begin with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +78,18 @@ class Angle(Metric):
             values = angles(frames.flat, triples).ravel()
             defined = ~np.isnan(values)
             found[name] = count(values[defined], CELL_DEGREE, CELLS)
-            found[_undefined(name)] = np.asarray(float(len(values) - defined.sum()))
+            found[undefined(name)] = np.asarray(float(len(values) - defined.sum()))
         return found
 
     def value(self, statistics: Statistics) -> dict[str, float]:
         """The mean over classes; NaN where a side has no frames."""
         sizes = {name: len(triples) for name, triples in self.classes.items()}
         total = sum(size * self._distance(statistics, name) for name, size in sizes.items())
-        undefined = sum(float(np.asarray(statistics.prediction[_undefined(name)])) for name in sizes)
-        counted = undefined + sum(float(statistics.prediction[name].sum()) for name in sizes)
+        lost = sum(float(np.asarray(statistics.prediction[undefined(name)])) for name in sizes)
+        counted = lost + sum(float(statistics.prediction[name].sum()) for name in sizes)
         return {
             "angle_w1_degree": total / sum(sizes.values()),
-            "angle_undefined_percent": 100 * undefined / counted if counted > 0 else float("nan"),
+            "angle_undefined_percent": 100 * lost / counted if counted > 0 else float("nan"),
         }
 
     def histograms(self, statistics: Statistics) -> dict[str, ClassHistogram]:
@@ -100,7 +102,7 @@ class Angle(Metric):
 
     def _distance(self, statistics: Statistics, name: str) -> float:
         sides = (statistics.prediction, statistics.reference)
-        ends = (0, CELLS - 1) if any(float(np.asarray(side[_undefined(name)])) > 0 for side in sides) else (0,)
+        ends = (0, CELLS - 1) if any(float(np.asarray(side[undefined(name)])) > 0 for side in sides) else (0,)
         placed = [[_placed(side, name, end) for side in sides] for end in ends]
         return max(cell_wasserstein(found, expected, CELL_DEGREE) for found, expected in placed)
 
@@ -119,13 +121,14 @@ def angle_classes(topology: mdtraj.Topology) -> dict[str, NDArray[np.intp]]:
     return {name: np.array(found[name], dtype=np.intp) for name in sorted(found)}
 
 
-def _undefined(name: str) -> str:
-    return f"undefined {name}"
+def undefined(name: str) -> str:
+    """The statistic that counts the undefined angles of class ``name``."""
+    return f"{UNDEFINED}{name}"
 
 
 def _placed(part: Mapping[str, Additive], name: str, end: int) -> sparse.csr_array:
     """The histogram of a class with its undefined angles in cell ``end``."""
-    histogram, undefined = sparse.csr_array(part[name]), float(np.asarray(part[_undefined(name)]))
-    if undefined <= 0:
+    histogram, lost = sparse.csr_array(part[name]), float(np.asarray(part[undefined(name)]))
+    if lost <= 0:
         return histogram
-    return sparse.csr_array(histogram + sparse.csr_array(([undefined], ([0], [end])), shape=histogram.shape))
+    return sparse.csr_array(histogram + sparse.csr_array(([lost], ([0], [end])), shape=histogram.shape))

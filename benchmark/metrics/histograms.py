@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+DENSE_SPAN = 8
+"""Cells of a span per occupied cell up to which a sum over all of them is the faster one."""
 COUNTED_CELLS_PER_VALUE = 16  # up to here counting every cell is cheaper than sorting the values
 
 
@@ -123,10 +125,16 @@ def jensen_shannon_rows(p: NDArray[np.floating], q: NDArray[np.floating]) -> NDA
 def cell_wasserstein(x: sparse.csr_array, y: sparse.csr_array, width: float) -> float:
     """Wasserstein-1 distance of two histograms (1, bins) on the same cells of ``width``; NaN if either is empty.
 
-    The integral |F_x - F_y| over occupied cells: ``wasserstein`` of the cell centres, without sorting them again.
+    The integral |F_x - F_y| over occupied cells: ``wasserstein`` of the cell centres, without sorting them again. Where
+    most cells of the span are occupied, as of pooled lengths and angles, all are summed, which is faster by far.
     """
-    if x.sum() <= 0 or y.sum() <= 0:
+    if x.nnz == 0 or y.nnz == 0 or x.data.sum() <= 0 or y.data.sum() <= 0:
         return float("nan")
+    lowest = min(int(x.indices.min()), int(y.indices.min()))
+    span = max(int(x.indices.max()), int(y.indices.max())) - lowest + 1
+    if span <= DENSE_SPAN * (x.nnz + y.nnz):
+        found, expected = (np.bincount(each.indices - lowest, each.data / each.data.sum(), span) for each in (x, y))
+        return float(width * np.abs(np.cumsum(found - expected)).sum())
     difference = sparse.csr_array(_shares(x) - _shares(y))
     difference.sort_indices()
     gaps = np.diff(difference.indices)

@@ -1,12 +1,10 @@
-"""Reversible Markov state models from transition counts: point estimate, remembered by content, and posterior."""
+"""Reversible Markov state models from transition counts: point estimate, remembered by content."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,13 +90,13 @@ def _estimate(counts: NDArray[np.float64]) -> MarkovModel:
         return MarkovModel(stationary, np.empty(0), np.empty((0, len(counts))))
     matrix, weights = reversible_transition_matrix(counts[np.ix_(active, active)])
     stationary[active] = weights
-    values, vectors = _spectrum(matrix, weights)
+    values, vectors = spectrum(matrix, weights)
     right = np.zeros((len(values) - 1, len(counts)))
     right[:, active] = vectors[:, 1:].T
     return MarkovModel(stationary, values[1 : SLOWEST + 1].copy(), right[:SLOWEST].copy())
 
 
-def _spectrum(
+def spectrum(
     matrix: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues, decreasing, and right eigenvectors as columns, of a reversible transition matrix.
@@ -109,48 +107,3 @@ def _spectrum(
     symmetric = root[:, None] * matrix / root
     values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
     return values[::-1], vectors[:, ::-1] / root[:, None]
-
-
-def bayesian_timescales(
-    counts: NDArray[np.floating], lag_ps: float, samples: int, seed: int, processes: int, *, lag_frames: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Posterior mean and 95 % interval of the slowest timescales, for display: three arrays (processes,), ps.
-
-    Reversible Gibbs sampler of Trendelkamp-Schroer et al., J. Chem. Phys. 143, 174101 (2015), as in deeptime, on
-    effective counts. Effective counts proper need the
-    trajectories; here sliding counts are divided by the lag in frames, the number of independent windows they came
-    from, which is right where states are left within about a lag and too optimistic where they are held longer. NaN
-    for processes that the connected set does not have.
-
-    Args:
-        counts: sliding counts (states, states), summed over blocks.
-        lag_ps: lag, ps.
-        samples: transition matrices drawn.
-        seed: the same seed gives the same interval.
-        processes: how many timescales.
-        lag_frames: lag in frames.
-    """
-    # Imported here: deeptime takes a second, and only pictures need it.
-    from deeptime.markov.tools.estimation.dense.tmat_sampling.tmatrix_sampler import TransitionMatrixSampler
-
-    active = largest_connected_set(counts)
-    found = np.full((samples, processes), np.nan)
-    if len(active) > 1:
-        effective = np.ascontiguousarray(np.asarray(counts, dtype=np.float64)[np.ix_(active, active)] / lag_frames)
-        start, _ = reversible_transition_matrix(effective)
-        steps = math.isqrt(len(active))  # sweeps between samples: deeptime's rule for decorrelation
-        sampler = TransitionMatrixSampler(effective, reversible=True, P0=start, n_steps=steps, seed=seed)
-        for row in found:
-            times = _sampled_timescales(sampler, lag_ps)[:processes]
-            row[: len(times)] = times
-    defined = np.isfinite(found).all(axis=0)
-    mean, low, high = np.full((3, processes), np.nan)
-    mean[defined] = found[:, defined].mean(axis=0)
-    low[defined], high[defined] = np.percentile(found[:, defined], [2.5, 97.5], axis=0)
-    return mean, low, high
-
-
-def _sampled_timescales(sampler: Any, lag_ps: float) -> NDArray[np.float64]:
-    matrix, weights = sampler.sample(return_statdist=True)
-    values, vectors = _spectrum(matrix, weights)
-    return MarkovModel(weights, values[1:], vectors[:, 1:].T).timescales(lag_ps)

@@ -88,7 +88,7 @@ class Timescales(OnStates):
         }
 
     def value(self, statistics: Statistics) -> dict[str, float]:
-        """Scores from summed statistics; NaN without frames or where the reference has no process slower than the lag."""
+        """Scores from summed statistics; NaN without frames and where no process of the reference outlasts the lag."""
         x, y = statistics.reference, statistics.prediction
         error, missing = self._error(x, y, "transitions", self.processes)
         frames, undefined, outside = np.asarray(y["frames"])

@@ -198,9 +198,8 @@ def place(a: NDArray, b: NDArray, c: NDArray, bond: float, angle: float, torsion
     return np.asarray(c + bond * (np.array(turned) @ frame))
 
 
-@pytest.fixture(scope="session")
-def peptide() -> tuple[mdtraj.Topology, NDArray[np.float32]]:
-    """``SEQUENCE`` with hydrogens: topology with bonds and one frame (atoms, 3), nm.
+def build_peptide(sequence: Sequence[str]) -> tuple[mdtraj.Topology, NDArray[np.float32]]:
+    """A chain of ``sequence`` with hydrogens: topology with bonds and one frame (atoms, 3), nm.
 
     Residues are the ideal ones of the Chemical Component Dictionary, which biotite ships, on an extended backbone.
     """
@@ -210,9 +209,9 @@ def peptide() -> tuple[mdtraj.Topology, NDArray[np.float32]]:
     chain = topology.add_chain()
     ends: list[NDArray] = []  # N, CA, C of the residue before
     joined = None
-    for number, name in enumerate(SEQUENCE):
+    for number, name in enumerate(sequence):
         atoms = component(name)
-        last = number == len(SEQUENCE) - 1
+        last = number == len(sequence) - 1
         gone = {"HXT"} | (set() if last else {"OXT"}) | (set() if number == 0 else {"H2"}) | {"H3"}
         gone |= {"H"} if name == "PRO" and number else set()
         points = {atom.atom_name: np.asarray(atom.coord, dtype=np.float64) / 10 for atom in atoms}
@@ -252,6 +251,18 @@ def laid(points: dict[str, NDArray], target: NDArray) -> dict[str, NDArray]:
     start = np.stack([points[atom] for atom in ("N", "CA", "C")])
     turn, _ = Rotation.align_vectors(target - target.mean(axis=0), start - start.mean(axis=0))
     return {name: turn.apply(point - start.mean(axis=0)) + target.mean(axis=0) for name, point in points.items()}
+
+
+@pytest.fixture(scope="session")
+def peptide() -> tuple[mdtraj.Topology, NDArray[np.float32]]:
+    """``SEQUENCE`` as ``build_peptide`` makes it."""
+    return build_peptide(SEQUENCE)
+
+
+@pytest.fixture(scope="session")
+def make_peptide() -> Callable[[Sequence[str]], tuple[mdtraj.Topology, NDArray[np.float32]]]:
+    """``build_peptide`` for test modules."""
+    return build_peptide
 
 
 @pytest.fixture(scope="session")

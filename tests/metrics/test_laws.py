@@ -132,13 +132,33 @@ def test_cutting_into_chunks_changes_nothing(name: str, case: Callable[[str], Ca
 
 
 @every
-def test_a_chunk_without_frames_adds_nothing(name: str, case: Callable[[str], Case]) -> None:
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_size_of_chunks_changes_nothing(name: str, size: int, case: Callable[[str], Case]) -> None:
     law = case(name)
-    if law.metric.lead:
-        return  # a metric of time is only ever given the frames before a chunk together with the chunk
+    whole = law.metric.value(law.metric.statistics(Frames(law.reference[None, :40]), Frames(law.drawn[:, :40])))
+    parts = []
+    for start in range(0, 40, size):
+        lead = min(law.metric.lead, start)
+        chunk = slice(start - lead, min(start + size, 40))
+        parts.append(law.metric.statistics(Frames(law.reference[None, chunk], lead), Frames(law.drawn[:, chunk], lead)))
+    assert law.metric.value(reduce(add, parts)) == pytest.approx(whole, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@every
+@pytest.mark.parametrize("lead", [0, 5])
+def test_a_chunk_without_frames_adds_nothing(name: str, lead: int, case: Callable[[str], Case]) -> None:
+    law = case(name)
     whole = law.metric.statistics(Frames(law.reference[None]), Frames(law.drawn))
-    empty = law.metric.statistics(Frames(law.reference[None, :0]), Frames(law.drawn[:, :0]))
+    empty = law.metric.statistics(Frames(law.reference[None, :lead], lead), Frames(law.drawn[:, :lead], lead))
     assert law.metric.value(whole + empty) == pytest.approx(law.metric.value(whole), rel=1e-12, nan_ok=True)
+
+
+@every
+def test_no_frames_at_all_have_no_value(name: str, case: Callable[[str], Case]) -> None:
+    law = case(name)
+    scores = law.score(law.drawn[:, :0], law.reference[:0])
+    assert set(scores) == {score.id for score in law.metric.scores}
+    assert np.isnan(scores[name])
 
 
 @every
@@ -254,15 +274,28 @@ ORDER_IN_ONE_NUMBER = {"frame_jump"}
 
 # Handedness: what is fitted on the reference before the mirror (expected hands, k-means centres, cells compared).
 HANDED = {"chirality_percent", "fes_rmse_kt", "timescale_log_error", "eigenvector_error"}
+MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name not in HANDED])
+@every
 def test_mirroring_both_changes_only_handed_metrics(name: str, case: Callable[[str], Case]) -> None:
     law = case(name)
-    mirror = np.array([-1.0, 1.0, 1.0])
     sides = [side.astype(np.float64) for side in (law.drawn, law.reference)]
-    mirrored = law.score(*(side * mirror for side in sides))
-    assert mirrored == pytest.approx(law.score(*sides), rel=2e-3, abs=2e-4, nan_ok=True)
+    mirrored, expected = law.score(*(side * MIRROR for side in sides)), law.score(*sides)
+    if name in HANDED:
+        assert mirrored != pytest.approx(expected, rel=2e-3, abs=2e-4, nan_ok=True)
+    else:
+        assert mirrored == pytest.approx(expected, rel=2e-3, abs=2e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", sorted(HANDED))
+def test_handed_metrics_of_a_mirrored_world_are_those_of_this_one(name: str, case: Callable[[str], Case]) -> None:
+    law = case(name)
+    reference = law.context.reference.replace_positions((law.reference * MIRROR).astype(np.float32))
+    metric = metric_class(name).fit(replace(law.context, reference=reference, shared={}))
+    found = metric.value(metric.statistics(Frames(reference.positions[None]), Frames(law.drawn * np.float32(MIRROR))))
+    # An angle at the very edge of a cell falls on its other side in the mirror.
+    assert found == pytest.approx(law.score(law.drawn), rel=2e-2, abs=2e-3, nan_ok=True)
 
 
 # Scores of distances alone cannot tell a molecule from its mirror image; all others must.
@@ -377,6 +410,20 @@ def test_a_longer_unit_of_length_changes_lengths_alone(name: str, case: Callable
             continue  # a square under the name of a speed
         scale = factor if score.unit in SCALED else 1.0
         assert found[score.id] == pytest.approx(scale * expected[score.id], rel=2e-3, abs=2e-4, nan_ok=True), score.id
+
+
+@every
+def test_a_longer_unit_of_time_changes_times_alone(name: str, case: Callable[[str], Case]) -> None:
+    """The same frames said to be twice as far apart: speeds halve, times double, all else stays."""
+    law = case(name)
+    slower = replace(law.context.reference, frame_ps=2 * (law.context.frame_ps or 0.0))
+    metric = metric_class(name).fit(replace(law.context, reference=slower, shared={}))
+    found, expected = replace(law, metric=metric).score(law.drawn), law.score(law.drawn)
+    factors = {"nm/ps": 0.5, "ps": 2.0}
+    for score in law.metric.scores:
+        factor = factors.get(score.unit, 1.0)
+        # Speeds are counted in cells of 1e-4 nm/ps.
+        assert found[score.id] == pytest.approx(factor * expected[score.id], rel=2e-3, abs=2e-4, nan_ok=True), score.id
 
 
 def test_statistics_of_trajectories_add_up_to_those_of_the_whole(contexts: dict[str, MetricContext]) -> None:

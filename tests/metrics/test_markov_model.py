@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from deeptime.data import double_well_discrete
 from deeptime.markov import TransitionCountEstimator
-from deeptime.markov.msm import BayesianMSM, MaximumLikelihoodMSM
+from deeptime.markov.msm import MaximumLikelihoodMSM
 from numpy.typing import NDArray
 
 from backmapbench.metrics import markov_model
-from backmapbench.metrics.markov_model import bayesian_timescales, estimate, largest_connected_set
+from backmapbench.metrics.markov_model import estimate, largest_connected_set
 
 CHAIN = np.array([[0.97, 0.02, 0.01], [0.02, 0.95, 0.03], [0.02, 0.06, 0.92]])
 
@@ -94,29 +94,3 @@ def test_equal_counts_are_estimated_once(monkeypatch: pytest.MonkeyPatch) -> Non
     estimate(counts * 3)
     assert len(markov_model._models) == 2
     assert estimate(counts) is not first
-
-
-def test_posterior_holds_the_truth_and_is_that_of_deeptime() -> None:
-    exact = -1 / np.log(np.sort(np.linalg.eigvals(CHAIN).real)[::-1][1:])
-    counts = sampled_counts(40_000, 4)
-    mean, low, high = bayesian_timescales(counts, 4.0, 200, 1, 3, lag_frames=4)
-    assert np.isnan([mean[2], low[2], high[2]]).all()
-    assert (low[:2] < exact).all()
-    assert (exact < high[:2]).all()
-    posterior = BayesianMSM(n_samples=200).fit_fetch(MaximumLikelihoodMSM().fit_fetch(counts / 4))
-    expected = 4 * posterior.gather_stats("timescales", k=2).mean  # a bare matrix has a lag of one step
-    np.testing.assert_allclose(mean[:2], expected, rtol=0.05)
-    again = bayesian_timescales(counts, 4.0, 200, 1, 3, lag_frames=4)
-    np.testing.assert_array_equal(again[0], mean)
-
-
-def test_posterior_narrows_with_data() -> None:
-    widths = []
-    for factor in (1, 16):
-        _, low, high = bayesian_timescales(factor * sampled_counts(4000, 1), 1.0, 200, 0, 1, lag_frames=1)
-        widths.append(high[0] - low[0])
-    assert widths[1] == pytest.approx(widths[0] / 4, rel=0.4)
-
-
-def test_posterior_of_nothing_is_undefined() -> None:
-    assert np.isnan(bayesian_timescales(np.zeros((3, 3)), 1.0, 5, 0, 2, lag_frames=1)).all()
