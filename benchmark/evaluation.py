@@ -47,7 +47,8 @@ class Evaluation:
 class Evaluator:
     """Scores predictions of one task; the reference is read and described once for all rows.
 
-    ``frames``: indices of the scored split's frames that predictions hold, where it is not all of them.
+    ``frames``: indices of the scored split's frames that predictions hold, where it is not all of them; what needs
+    frames in time order then does not apply.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Evaluator:
         self.reference = task.atoms(task.card.splits.scored)
         self.chunk_frames = chunk_frames
         self.block_frames = task_block_frames(task, self.reference)
+        self.consecutive = frames is None
         if frames is not None:  # blocks cover the same time, in which there are fewer frames
             self.block_frames = max(1.0, self.block_frames * len(frames) / len(self.reference))
             self.reference = self.reference.pick(frames)
@@ -89,7 +91,7 @@ class Evaluator:
         for metric in self.metrics:
             if progress is not None:
                 progress(metric.id)
-            refusal = _refusal(metric, paired, len(prediction))
+            refusal = _refusal(metric, paired, len(prediction), self.consecutive)
             if refusal is not None:
                 found.metrics[metric.id] = refusal
                 continue
@@ -135,8 +137,11 @@ class Evaluator:
         return Stacked({**parts, "paired": {}})
 
 
-def _refusal(metric: Metric, paired: bool, samples: int) -> MetricEntry | None:
+def _refusal(metric: Metric, paired: bool, samples: int, consecutive: bool) -> MetricEntry | None:
     """Why a row cannot have a metric at all, known before anything is computed; None if it can."""
+    if metric.lead > 0 and not consecutive:
+        reason = "needs frames in time order, the row has single ones"
+        return MetricEntry(version=metric.version, status="not applicable", reason=reason)
     if metric.paired and not paired:
         reason = "frames are not those of the reference"
         return MetricEntry(version=metric.version, status="no pair", reason=reason)

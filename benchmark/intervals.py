@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -42,7 +43,7 @@ def interval(
     low, high = (float(bound) for bound in np.quantile(draws, tails(confidence, blocks)))
     if distance:
         bias = squared_bias(value, draws)
-        low, high = max(0.0, low * abs(low) - 2 * bias) ** 0.5, max(0.0, high * abs(high) - bias) ** 0.5
+        low, high = math.sqrt(max(0.0, low * abs(low) - 2 * bias)), math.sqrt(max(0.0, high * abs(high) - bias))
     return min(low, value), max(high, value)
 
 
@@ -59,7 +60,7 @@ def squared_bias(value: float, replicates: ArrayLike) -> float:
 
 def unbiased(value: float, replicates: ArrayLike) -> float:
     """A distance without what noise adds to it: sqrt(value^2 - squared bias), 0 where the bias is larger."""
-    return max(0.0, value * value - squared_bias(value, replicates)) ** 0.5
+    return math.sqrt(max(0.0, value * value - squared_bias(value, replicates)))
 
 
 @lru_cache(maxsize=256)

@@ -18,9 +18,7 @@ def test_pieces_cut_every_trajectory_completely_and_never_join_two(case):
     lengths, size = case
     plan = BlockPlan.of(lengths, size)
     segments = sorted((s for piece in plan.pieces for s in piece), key=lambda s: s.start)
-    assert np.array_equal(
-        np.concatenate([np.arange(s.start, s.stop) for s in segments]), np.arange(sum(lengths))
-    )
+    assert np.array_equal(np.concatenate([np.arange(s.start, s.stop) for s in segments]), np.arange(sum(lengths)))
     ends = np.cumsum(lengths)
     for segment in segments:
         trajectory = int(np.searchsorted(ends, segment.start, side="right"))
@@ -35,9 +33,7 @@ def test_every_piece_counts_once_on_average_and_blocks_stay_in_their_stretch(cas
     pieces = np.zeros(len(plan.pieces))
     for stretch in plan.stretches:
         pieces[stretch.offset : stretch.offset + stretch.count] = stretch.run
-    drawn = np.stack(
-        [weights[:, s.offset : s.offset + s.count].sum(axis=1) / s.run for s in plan.stretches], axis=1
-    )
+    drawn = np.stack([weights[:, s.offset : s.offset + s.count].sum(axis=1) / s.run for s in plan.stretches], axis=1)
     assert np.array_equal(drawn, drawn.round())
     assert (drawn.sum(axis=1) == plan.blocks).all()
     # A piece counts in `run` of the blocks that may be drawn: its weight is binomial with mean 1.

@@ -29,6 +29,8 @@ CONTROL_ORDER = (
 
 Status = Literal["ok", "failed", "no pair", "not applicable", "undefined", "not scored"]
 Values = NDArray[np.float64]
+Cause = Literal["uninformative", "fixed by the input", "underpowered"]
+"""Why a column cannot tell methods apart."""
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,9 @@ class Board:
 
     @property
     def main_scores(self) -> tuple[ScoreInfo, ...]:
-        """The ranked main score of every metric."""
-        return tuple(score for score in self.scores if score.main and score.ranked)
+        """The ranked main score of every metric that applies to some row."""
+        return tuple(score for score in self.scores if score.main and score.ranked and self.applies(score.id))
+
+    def applies(self, score: str) -> bool:
+        """Whether a score applies to any row."""
+        return any(row.cells[score].status != "not applicable" for row in self.rows)

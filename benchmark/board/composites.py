@@ -8,6 +8,7 @@ from typing import Any
 
 from backmapbench.board.boards import Row
 from backmapbench.board.standings import Standings
+from backmapbench.board.words import label
 
 FAILED = -1.0
 """Skill of a score that a row failed at: no better than the worst."""
@@ -38,10 +39,16 @@ def composite_data(standings: Standings) -> dict[str, Any]:
 
     Goes into the page as JSON; the oracle is left out, since it is 1 by definition.
     """
-    columns = [score.id for score in standings.board.main_scores if score.id in standings.skills]
+    scores = [score for score in standings.board.main_scores if score.id in standings.skills]
+    columns = [score.id for score in scores]
     rows = []
     for row in standings.board.rows:
         if row.name != "oracle":
             skills = row_skills(standings, row)
             rows.append({"name": row.name, "kind": row.model.kind, "skills": [skills.get(name) for name in columns]})
-    return {"task": standings.board.task, "columns": columns, "rows": rows}
+    return {
+        "task": standings.board.task,
+        "columns": columns,
+        "labels": [label(score) for score in scores],
+        "rows": rows,
+    }

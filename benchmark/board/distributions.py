@@ -1,4 +1,4 @@
-"""Histograms of every row beside the reference: energies, speeds, bond lengths."""
+"""Histograms of every row beside the reference: energies, speeds, radii of gyration."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy import sparse
 
 from backmapbench.board.boards import Board
 from backmapbench.board.figures import FAINT, Plot, panels, row_colours, staircase, to_svg
-from backmapbench.board.summed import Part, Summed, shown
-from backmapbench.metrics import bond_length, energy, velocity
+from backmapbench.board.summed import Part, Summed
+from backmapbench.metrics import energy, radius_of_gyration, velocity
 from backmapbench.metrics.histograms import centres
 
 BINS = 80
@@ -24,11 +23,8 @@ TALLER = 4.0
 """A curve more than so many times as tall as the other is cut off there."""
 MOSTLY = 0.5
 """With more than this share of a row out of range, the reference sets the height."""
-BOND_CELL = bond_length.CELL_NM * bond_length.ANGSTROM_PER_NM
 LEAST_SHARE = 0.005
 """A smaller share outside the range is not worth a note."""
-LEAST_WIDTH = 0.1
-"""Angstrom; constrained bonds have no width of their own."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,14 @@ class Window:
 
 
 def window(
-    x: NDArray[np.float64], weights: NDArray[np.float64], cell: float, floor: float = -np.inf, least: float = 0.0
+    x: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    cell: float,
+    floor: float = -np.inf,
+    least: float = 0.0,
+    bins: int = BINS,
 ) -> Window:
-    """The range of a reference histogram, at least ``least`` wide and not below ``floor``.
+    """The range of a reference histogram in about ``bins`` bins, at least ``least`` wide and not below ``floor``.
 
     Bins hold a whole number of the histogram's cells, each as many as the next, or the outline would be jagged.
     """
@@ -57,7 +58,7 @@ def window(
     low, high = x[np.searchsorted(cumulative, [TAIL, 1.0 - TAIL])]
     margin = max(MARGIN * (high - low), cell, (least - (high - low)) / 2)
     low, high = max(low - margin, floor), high + margin
-    width = cell * max(1, round((high - low) / BINS / cell))
+    width = cell * max(1, round((high - low) / bins / cell))
     first = np.floor(low / width) * width
     return Window(first + width * np.arange(int(np.ceil((high - first) / width)) + 1))
 
@@ -83,6 +84,9 @@ ENERGY = Quantity(
     "Potential energy",
     "energy \N{MINUS SIGN} reference median (kT)",
 )
+RADIUS = Quantity(
+    "radii", radius_of_gyration.CELL_NM, 0.0, 0.0, "Radius of gyration", "radius of gyration of the heavy atoms (nm)"
+)
 SPEED = Quantity("speeds", velocity.CELL, 0.0, 0.0, "Frame-to-frame speed", "rms speed of the atoms (nm/ps)")
 
 
@@ -93,59 +97,27 @@ def by_row(board: Board, found: Summed, quantity: Quantity) -> Plot:
     expected, _ = view.density(*reference)
     colours = row_colours(board)
     figure, axes = panels(len(found.rows), 5, (1.85, 1.4), sharex=True)
-    outside = []
+    clipped = []
     for place, (name, part) in zip(axes, found.rows.items(), strict=True):
         density, share = view.density(*_cells(part, quantity))
         staircase(place, view.edges, expected, None)
         staircase(place, view.edges, density, colours[name])
-        _frame(place, view, expected, density, share)
+        frame(place, view, expected, density, share)
         place.set_title(name)
         if share >= LEAST_SHARE:
-            outside.append(f"{name} {share:.0%}")
-        _outside(place, share)
+            clipped.append(f"{name} {share:.0%}")
+        outside(place, share)
     figure.supxlabel(quantity.label, fontsize=8.5)
-    clipped = f" Outside the range: {', '.join(outside)}." if outside else ""
+    note = f" Outside the range: {', '.join(clipped)}." if clipped else ""
     caption = (
         "Grey: the reference; coloured: the row. The range is set by the reference; each panel says what share of its "
         "row lies outside."
     )
-    alt = f"{quantity.title}: a histogram of every row over that of the reference, {quantity.label}.{clipped}"
+    alt = f"{quantity.title}: a histogram of every row over that of the reference, {quantity.label}.{note}"
     return Plot(quantity.title, caption, to_svg(figure, f"{board.task}-{quantity.key}", alt))
 
 
-def bond_lengths(board: Board, found: Summed) -> Plot:
-    """Bond lengths by pair of elements: a line of panels for each model and a few controls."""
-    rows = shown(board, found)
-    pairs = list(found.reference)
-    figure, axes = panels(len(rows) * len(pairs), len(pairs), (9.2 / max(4, len(pairs)), 1.15))
-    colours = row_colours(board)
-    views = {pair: window(*_lengths(found.reference, pair), BOND_CELL, 0.0, LEAST_WIDTH) for pair in pairs}
-    panel = iter(axes)
-    for index, (name, part) in enumerate(rows.items()):
-        for pair in pairs:
-            place, view = next(panel), views[pair]
-            expected, _ = view.density(*_lengths(found.reference, pair))
-            density, share = view.density(*_lengths(part, pair))
-            staircase(place, view.edges, expected, None)
-            staircase(place, view.edges, density, colours[name])
-            _frame(place, view, expected, density, share)
-            place.tick_params(labelbottom=index == len(rows) - 1)
-            place.xaxis.set_major_locator(MaxNLocator(3))
-            place.set_title(pair if index == 0 else "")
-            if pair == pairs[0]:
-                place.set_ylabel(name, rotation=0, ha="right", va="center")
-            _outside(place, share)
-    figure.supxlabel("bond length (Å)", fontsize=8.5)
-    caption = "Columns: pairs of elements. Grey: the reference; coloured: the row, with the share of it out of range."
-    alt = f"Histograms of bond lengths by pair of elements for {', '.join(rows)}, each over that of the reference."
-    return Plot("Bond lengths", caption, to_svg(figure, f"{board.task}-bonds", alt))
-
-
-def _lengths(part: Part, pair: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return centres(sparse.csr_array(part[pair]), BOND_CELL)
-
-
-def _frame(axes: Axes, view: Window, expected: NDArray[np.float64], density: NDArray[np.float64], share: float) -> None:
+def frame(axes: Axes, view: Window, expected: NDArray[np.float64], density: NDArray[np.float64], share: float) -> None:
     """Limits; a spike (a constrained bond, a row that never moves) is cut where it would flatten the other curve."""
     low, high = sorted((float(expected.max()), float(density.max())))
     axes.set_ylim(0.0, 1.1 * (min(high, TALLER * low) if share < MOSTLY else float(expected.max())))
@@ -153,9 +125,10 @@ def _frame(axes: Axes, view: Window, expected: NDArray[np.float64], density: NDA
     axes.set_yticks([])
 
 
-def _outside(axes: Axes, share: float) -> None:
+def outside(axes: Axes, share: float, what: str = "outside") -> None:
+    """Write above a panel what share of its row it does not show, unless that is next to nothing."""
     if share >= LEAST_SHARE:
-        text = f"{share:.0%} outside"
+        text = f"{share:.0%} {what}"
         axes.text(1.0, 1.03, text, transform=axes.transAxes, ha="right", va="bottom", color=FAINT, fontsize=7.5)
 
 

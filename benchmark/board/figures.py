@@ -67,7 +67,13 @@ def row_colours(board: Board) -> dict[str, str]:
 
 
 def panels(
-    count: int, columns: int, size: tuple[float, float], *, sharex: bool = False, square: bool = False
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    *,
+    sharex: bool = False,
+    sharey: bool = False,
+    square: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of ``count`` panels of ``size`` inches in rows of ``columns``; unused places stay empty.
 
@@ -77,7 +83,7 @@ def panels(
     rows = -(-count // columns)
     figure = Figure(figsize=(columns * size[0], rows * size[1]), layout="compressed" if square else "constrained")
     FigureCanvasSVG(figure)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex or square, sharey=square)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex or square, sharey=sharey or square)
     axes: list[Axes] = list(grid.ravel())
     for spare in axes[count:]:
         spare.set_visible(False)

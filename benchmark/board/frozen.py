@@ -1,4 +1,4 @@
-"""Yardsticks of skill frozen with a task version, so that a skill published once stays what it was.
+"""Yardsticks of skill and greyed columns frozen with a task version, so that what was published once stays what it was.
 
 One TOML file per task version in the package's folder ``tasks/frozen``, written by ``backmapbench freeze`` from the
 control rows of a board.
@@ -12,6 +12,7 @@ from pathlib import Path
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from backmapbench.board.boards import Cause, ScoreInfo
 from backmapbench.datasets.catalogue import explain
 from backmapbench.errors import CardError, RecordError
 from backmapbench.files import atomic_write
@@ -24,24 +25,41 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class FrozenGrey(_Strict):
+    """Why a column is greyed, as ``Grey`` says it."""
+
+    cause: Cause
+    sentence: str
+
+
 class FrozenScore(_Strict):
-    """One column's yardstick, in the score's unit: the null's error and the upper bound of the floor row's interval."""
+    """One column: why it is greyed, and its yardstick in the score's unit.
+
+    ``null`` is the null's error and ``floor`` the upper bound of the floor row's interval; None where the controls of
+    the board that was frozen did not have it.
+    """
 
     metric_version: int = Field(ge=1)
+    greyed: tuple[FrozenGrey, ...] = ()
     null_row: str
-    null: float
+    null: float | None = None
     floor_row: str
-    floor: float
+    floor: float | None = None
     resolution: float = Field(gt=0.0)
 
 
 class Frozen(_Strict):
-    """Yardsticks of one task version by score id."""
+    """The ranked columns of one task version, by score id."""
 
     schema_version: int = Field(ge=1, le=1)
     task: str
     version: int = Field(ge=1)
     scores: dict[str, FrozenScore]
+
+    def of(self, score: ScoreInfo) -> FrozenScore | None:
+        """What is frozen of a column; None where that is nothing, or of another version of its metric."""
+        found = self.scores.get(score.id)
+        return found if found is not None and found.metric_version == score.version else None
 
 
 def frozen_path(task: str, version: int, folder: Path = FOLDER) -> Path:
@@ -78,5 +96,5 @@ def write_frozen(content: Frozen, folder: Path = FOLDER) -> Path:
             "raise the version in the task card and run its controls again"
         )
     with atomic_write(path) as handle:
-        tomli_w.dump(content.model_dump(), handle)
+        tomli_w.dump(content.model_dump(mode="json", exclude_none=True), handle)
     return path

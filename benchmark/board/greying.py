@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from backmapbench.board.boards import Board, Cell, ScoreInfo
+from backmapbench.board.boards import Board, Cause, Cell, ScoreInfo
 from backmapbench.board.cards import known_card
+from backmapbench.board.frozen import Frozen
 
 TOLERANCE = 1e-6
 """Two errors count as the same within this share of the score's scale."""
@@ -30,8 +30,6 @@ metric's table); every other metric has ``DEFAULT_NULL``. Metrics of several sam
 NEEDED = ("oracle", "fresh-md", "bead-centre", "shuffled", "mirror", "jitter-0.05", "jitter-0.1", "jitter-0.3")
 """Controls without which greying is incomplete."""
 
-Cause = Literal["uninformative", "fixed by the input", "underpowered"]
-
 
 @dataclass(frozen=True)
 class Grey:
@@ -46,20 +44,26 @@ def missing_controls(board: Board) -> list[str]:
     return [name for name in NEEDED if board.row(name) is None]
 
 
-def find_greyed(board: Board) -> dict[str, tuple[Grey, ...]]:
+def find_greyed(board: Board, frozen: Frozen | None = None) -> dict[str, tuple[Grey, ...]]:
     """Greyed scores by id, with the rules that each falls under.
 
-    A rule whose control rows are missing is not applied.
+    A column that is ``frozen`` with the task's version is greyed as it was then, whatever the board's own controls
+    say; of others, a rule whose control rows are missing is not applied.
     """
     found = {}
     for score in board.scores:
         if score.ranked and score.metric != NEVER_GREYED:
-            nothing = _uninformative(board, score)  # where it holds the other two hold trivially
-            rules = (nothing,) if nothing else (_fixed(board, score), _underpowered(board, score))
-            causes = tuple(grey for grey in rules if grey is not None)
+            kept = frozen.of(score) if frozen else None
+            causes = tuple(Grey(grey.cause, grey.sentence) for grey in kept.greyed) if kept else _causes(board, score)
             if causes:
                 found[score.id] = causes
     return found
+
+
+def _causes(board: Board, score: ScoreInfo) -> tuple[Grey, ...]:
+    nothing = _uninformative(board, score)  # where it holds the other two hold trivially
+    rules = (nothing,) if nothing else (_fixed(board, score), _underpowered(board, score))
+    return tuple(grey for grey in rules if grey is not None)
 
 
 def null_row(board: Board, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Free energy surfaces and implied timescales, drawn from counts."""
+"""Implied timescales and the Chapman-Kolmogorov test, drawn from transition counts."""
 
 from __future__ import annotations
 
@@ -6,32 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy import sparse
 
 from backmapbench.board.boards import Board
 from backmapbench.board.cards import known_card
-from backmapbench.board.figures import FAINT, INK, Plot, panels, row_colours, to_svg
+from backmapbench.board.figures import FAINT, INK, MODEL_COLOURS, Plot, panels, row_colours, to_svg
 from backmapbench.board.summed import SHOWN_CONTROLS, Part, Summed, shown
 from backmapbench.datasets.catalogue import CARDS, dataset_names
 from backmapbench.datasets.catalogue import read_card as read_dataset
-from backmapbench.metrics.markov_model import bayesian_timescales, estimate
+from backmapbench.metrics.kinetics import picture_lags
+from backmapbench.metrics.markov_model import estimate
+from backmapbench.metrics.markov_validation import timescales_by_lag
+from backmapbench.metrics.posterior import Posterior, bayesian_timescales, draw_posterior
 
-MAXIMUM_KT = 7.0
 PROCESSES = 4
-TORSIONS: dict[tuple[str, ...], str] = {("C", "N", "CA", "C"): "φ", ("N", "CA", "C", "N"): "ψ"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What of the task card the pictures need: labels of the torsions, lag, and the Bayesian model's seed and size."""
+    """What of the task card the pictures need: lag, and the Bayesian model's seed and size."""
 
-    torsions: tuple[str, ...]
     lag_frames: int
     lag_ps: float
     seed: int
     samples: int
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Lags at which transitions were counted for pictures, frames."""
+        return picture_lags(self.lag_frames)
+
+    @property
+    def lags_ps(self) -> list[float]:
+        """The same in ps."""
+        return [lag * self.lag_ps / self.lag_frames for lag in self.lags]
 
 
 def settings(board: Board) -> Settings | None:
@@ -43,110 +54,110 @@ def settings(board: Board) -> Settings | None:
     if frame_ps is None:
         return None
     kinetics = card.kinetics
-    labels = tuple(_label(torsion) for torsion in kinetics.torsions)
-    lag_ps = kinetics.lag_frames * frame_ps
-    return Settings(labels, kinetics.lag_frames, lag_ps, kinetics.seed, kinetics.bayesian_samples)
+    return Settings(kinetics.lag_frames, kinetics.lag_frames * frame_ps, kinetics.seed, kinetics.bayesian_samples)
 
 
-def surfaces(board: Board, found: Summed, known: Settings | None) -> Plot:
-    """Free energy surfaces of the reference, the models and some controls, side by side."""
-    rows = shown(board, found)
-    figure, axes = panels(len(rows) + 1, 5, (1.9, 1.75), square=True)
-    image = None
-    for place, (name, part) in zip(axes, {"reference": found.reference, **rows}.items(), strict=True):
-        extent = (-180.0, 180.0, -180.0, 180.0)
-        image = place.imshow(
-            _grid(part).T,
-            origin="lower",
-            extent=extent,
-            vmin=0.0,
-            vmax=MAXIMUM_KT,
-            cmap="viridis",
-            interpolation="none",
-        )
-        place.set_title(name)
-        for axis in (place.xaxis, place.yaxis):
-            axis.set_major_locator(FixedLocator([-180.0, 0.0, 180.0]))
-        place.spines[["top", "right"]].set_visible(True)
-    labels = known.torsions if known and len(known.torsions) == 2 else ("first torsion", "second torsion")
-    figure.supxlabel(f"{labels[0]} (degrees)", fontsize=8.5)
-    figure.supylabel(f"{labels[1]} (degrees)", fontsize=8.5)
-    if image is not None:
-        bar = figure.colorbar(image, ax=axes, aspect=20, extend="max", ticks=range(0, 8, 2))
-        bar.set_label("free energy (kT)")
-        bar.outline.set_linewidth(0.4)
-    caption = (
-        "Free energy over the task's two torsions, weighted by each row's Markov model, from the lowest bin up; "
-        "blank: never visited."
-    )
-    alt = f"Free energy surfaces of the reference and of {', '.join(rows)}."
-    return Plot("Free energy surface", caption, to_svg(figure, f"{board.task}-fes", alt))
+@dataclass(frozen=True)
+class Kinetics:
+    """Transition counts of the reference and the rows that are drawn, and the posterior of each; by row name.
+
+    ``lagged`` (lags, states, states) by row, in the order of ``Settings.lags``; empty where records lack them.
+    """
+
+    board: Board
+    known: Settings
+    counts: Mapping[str, NDArray[np.float64]]
+    lagged: Mapping[str, NDArray[np.float64]]
+    posteriors: Mapping[str, Posterior]
+
+    @property
+    def resolved(self) -> int:
+        """Processes of the reference that are slower than the lag, at most ``PROCESSES``."""
+        times = estimate(self.counts["reference"]).timescales(self.known.lag_ps)
+        return min(PROCESSES, int((times > self.known.lag_ps).sum()))
 
 
-def _grid(part: Part) -> NDArray[np.float64]:
-    """F - min F in kT on the grid, (bins, bins), NaN where no frame fell."""
-    transitions, visits = np.asarray(part["transitions"]), sparse.csr_array(part["visits"])
-    cells = round((visits.shape[-1] / len(transitions)) ** 0.5) ** 2
-    states, places = np.divmod(visits.indices, cells)
-    # A frame weighs its state's stationary share over the frames in it, as in fes_rmse_kt; a picture needs no
-    # pseudo-count.
-    frames = np.bincount(states, weights=visits.data, minlength=len(transitions))
-    each = np.divide(estimate(transitions).stationary, frames, out=np.zeros(len(frames)), where=frames > 0)
-    weights = np.bincount(places, weights=visits.data * each[states], minlength=cells)
-    visited = weights > 0
-    surface = -np.log(weights, out=np.full(cells, np.nan), where=visited)
-    lowest = surface[visited].min() if visited.any() else 0.0
-    return (surface - lowest).reshape(round(cells**0.5), -1)
+def kinetics(board: Board, found: Summed, known: Settings) -> Kinetics:
+    """What the pictures of kinetics share."""
+    rows = {"reference": found.reference, **shown(board, found)}
+    counts = {name: np.asarray(part["transitions"], dtype=np.float64) for name, part in rows.items()}
+    posteriors = {
+        name: draw_posterior(each, known.samples, known.seed, lag_frames=known.lag_frames)
+        for name, each in counts.items()
+    }
+    lagged = {name: _lagged(part, known) for name, part in rows.items() if "lagged_transitions" in part}
+    return Kinetics(board, known, counts, lagged, posteriors)
 
 
-def timescales(board: Board, found: Summed, known: Settings) -> Plot | None:
+def _lagged(part: Part, known: Settings) -> NDArray[np.float64]:
+    states = len(np.asarray(part["transitions"]))
+    dense: NDArray[np.float64] = sparse.csr_array(part["lagged_transitions"]).toarray()
+    return dense.reshape(len(known.lags), states, states)
+
+
+def timescales(found: Kinetics) -> Plot | None:
     """The slowest implied timescales with Bayesian intervals; None if the reference has none slower than the lag."""
-    counts = np.asarray(found.reference["transitions"])
-    processes = min(PROCESSES, int((estimate(counts).timescales(known.lag_ps) > known.lag_ps).sum()))
+    processes, lag_ps = found.resolved, found.known.lag_ps
     if processes == 0:
         return None
-    rows: Mapping[str, Part] = {"reference": found.reference, **shown(board, found)}
-    colours = {"reference": INK, **row_colours(board)}
+    colours = {"reference": INK, **row_colours(found.board)}
     figure, axes = panels(1, 1, (6.8, 2.9))
-    shifts = np.linspace(-0.3, 0.3, len(rows))
-    for shift, (name, part) in zip(shifts, rows.items(), strict=True):
-        times, low, high = _estimates(np.asarray(part["transitions"]), known, processes)
+    shifts = np.linspace(-0.3, 0.3, len(found.counts))
+    for shift, (name, counts) in zip(shifts, found.counts.items(), strict=True):
+        times = timescales_by_lag(counts[None], [lag_ps], processes)[0]
+        _, low, high = bayesian_timescales(found.posteriors[name], lag_ps, processes)
         places = np.arange(processes) + shift
         axes[0].vlines(places, low, high, color=colours[name], linewidth=1.6)
         marker = "s" if name in SHOWN_CONTROLS else "o"
         axes[0].plot(places, times, marker, color=colours[name], markersize=4, label=name)
-    axes[0].set_yscale("log")
-    axes[0].set_ylim(bottom=known.lag_ps / 2)
-    axes[0].axhspan(known.lag_ps / 2, known.lag_ps, color=FAINT, alpha=0.15, linewidth=0)
-    axes[0].text(-0.47, known.lag_ps / 1.9, "faster than the lag: not resolved", va="bottom", color=FAINT)
+    axes[0].set_ylim(bottom=lag_ps / 2)
+    axes[0].axhspan(lag_ps / 2, lag_ps, color=FAINT, alpha=0.15, linewidth=0)
+    axes[0].text(-0.47, lag_ps / 1.9, "faster than the lag: not resolved", va="bottom", color=FAINT)
     axes[0].set_xticks(range(processes), [f"process {index + 1}" for index in range(processes)])
     axes[0].set_xlim(-0.5, processes - 0.5)
     axes[0].set_ylabel("implied timescale (ps)")
-    axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[0].yaxis.set_minor_formatter(NullFormatter())
+    _logarithmic(axes[0])
     figure.legend(loc="outside right upper", frameon=False)
     caption = (
-        f"The slowest processes of each row's Markov model at a lag of {known.lag_ps:g} ps. Points: maximum "
-        "likelihood (squares: controls); bars: Bayesian 95 % intervals. Missing points: the row has no such process."
+        f"The slowest processes of each row's Markov model at a lag of {lag_ps:g} ps. Points: maximum likelihood "
+        "(squares: controls); bars: Bayesian 95 % intervals. Missing points: the row has no such process."
     )
-    alt = f"Implied timescales of the reference and of {', '.join(list(rows)[1:])}, in picoseconds."
-    return Plot("Implied timescales", caption, to_svg(figure, f"{board.task}-timescales", alt))
+    alt = f"Implied timescales of the reference and of {', '.join(list(found.counts)[1:])}, in picoseconds."
+    return Plot("Implied timescales", caption, to_svg(figure, f"{found.board.task}-timescales", alt))
 
 
-def _estimates(
-    counts: NDArray[np.float64], known: Settings, processes: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Timescales (processes,) in ps, NaN where there is none, and their Bayesian bounds."""
-    times = np.full(processes, np.nan)
-    found = estimate(counts).timescales(known.lag_ps)[:processes]
-    times[: len(found)] = found
-    _, low, high = bayesian_timescales(
-        counts, known.lag_ps, known.samples, known.seed, processes, lag_frames=known.lag_frames
+def timescales_against_lag(found: Kinetics) -> Plot | None:
+    """Implied timescales of every row's model by lag, which tells where a Markov model holds; None without counts."""
+    processes, lags_ps = found.resolved, found.known.lags_ps
+    if processes == 0 or "reference" not in found.lagged:
+        return None
+    figure, axes = panels(len(found.lagged), 5, (1.85, 1.7), sharex=True, sharey=True)
+    for place, (name, counts) in zip(axes, found.lagged.items(), strict=True):
+        times = timescales_by_lag(counts, lags_ps, processes)
+        for index in range(processes):
+            place.plot(lags_ps, times[:, index], "-", color=MODEL_COLOURS[index], linewidth=1.3)
+            place.plot(lags_ps, times[:, index], "o", color=MODEL_COLOURS[index], markersize=2.5)
+        place.fill_between(lags_ps, lags_ps[0] / 2, lags_ps, color=FAINT, alpha=0.15, linewidth=0)
+        place.axvline(found.known.lag_ps, color=FAINT, linewidth=0.8, linestyle=":")
+        place.set_xscale("log")
+        place.set_title(name)
+        _logarithmic(place, (1.0,))
+        place.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=4))
+        place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        place.xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylim(bottom=lags_ps[0] / 2)
+    figure.supxlabel("lag (ps)", fontsize=8.5)
+    figure.supylabel("implied timescale (ps)", fontsize=8.5)
+    caption = (
+        f"The {processes} slowest timescales of each row's Markov model by its lag. Where they no longer depend on it, "
+        "the model holds; dotted: the lag that is scored; grey: faster than the lag, not resolved."
     )
-    return times, low, high
+    alt = f"Implied timescales against lag of the reference and of {', '.join(list(found.lagged)[1:])}."
+    return Plot("Implied timescales against lag", caption, to_svg(figure, f"{found.board.task}-lags", alt))
 
 
-def _label(torsion: list[str]) -> str:
-    atoms = tuple(label.split(":")[-1] for label in torsion)
-    return TORSIONS.get(atoms, "-".join(atoms))
+def _logarithmic(axes: Axes, subs: tuple[float, ...] = (1.0, 2.0, 5.0)) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

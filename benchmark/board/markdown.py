@@ -8,7 +8,7 @@ from backmapbench.board.boards import CONFIDENCE
 from backmapbench.board.composites import composite, row_skills
 from backmapbench.board.numbers import skill_text
 from backmapbench.board.standings import Standings
-from backmapbench.board.words import SKILL, failures, heading, legend, ranked_text, without_skill
+from backmapbench.board.words import SKILL, failures, heading, legend, not_applicable, ranked_text, without_skill
 
 
 def render_markdown(boards: Sequence[Standings]) -> str:
@@ -28,6 +28,7 @@ def _markdown(standings: Standings) -> list[str]:
         lines.append(_line([_escape(row.name), row.model.kind, *cells]))
     lines += ["", f"Value [{CONFIDENCE:.0%} interval] #rank; rows with the same rank cannot be told apart.", ""]
     lines += [f"- {_escape(line)}" for line in legend(standings)]
+    lines += [f"- {_escape(line)}" for line in not_applicable(standings)]
     lines += [f"- {_escape(f'{row.name}, {score.id}: {reason}')}" for row, score, reason in failures(standings)]
     return [*lines, "", *_skills(standings)]
 

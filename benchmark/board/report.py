@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
+from backmapbench.board.definitions import PAGE, render_definitions
 from backmapbench.board.page import Section, render_page
 from backmapbench.board.plots import draw
 from backmapbench.board.rows import collect
@@ -15,14 +16,15 @@ from backmapbench.files import atomic_write
 
 
 def write_report(folder: Path, output: Path | None = None) -> list[Path]:
-    """Write index.html, board.md, board.csv and board.json of the records in ``folder``, and return their paths.
+    """Write index.html, definitions.html, board.md, board.csv and board.json of the records in ``folder``.
 
-    ``output``: where to; default beside the records. Raises RecordError for a folder without records or with damaged
-    ones.
+    Returns their paths. ``output``: where to; default beside the records. Raises RecordError for a folder without
+    records or with damaged ones.
     """
     boards = [judge(board) for board in collect(folder)]
     contents = {
         "index.html": render_page([Section(standings, draw(standings.board)) for standings in boards]),
+        PAGE: render_definitions(),
         "board.md": render(boards, "markdown"),
         "board.csv": render(boards, "csv"),
         "board.json": render(boards, "json"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from backmapbench.board.boards import CONFIDENCE, CONTROL_ORDER, Board, Cell, Row, ScoreInfo, Values
 from backmapbench.errors import RecordError, UnknownNameError
 from backmapbench.intervals import interval
+from backmapbench.metrics.registry import METRICS, metric_class
 from backmapbench.records import Record, read_record, read_statistics
 
 
@@ -43,7 +45,21 @@ def _board(folder: Path) -> Board:
         )
     scores = _columns(folder, records)
     rows = [_row(sorted(entries, key=lambda entry: entry[1].seed), scores) for entries in found.values()]
+    rows = _without_what_the_truth_lacks(rows, scores)
     return Board(folder.name, versions.pop(), scores, tuple(sorted(rows, key=_place)))
+
+
+def _without_what_the_truth_lacks(rows: Sequence[Row], scores: Sequence[ScoreInfo]) -> list[Row]:
+    """Rows with "not applicable" in the variants that are undefined for the oracle, such as prolines without a proline.
+
+    A main score that the true atoms cannot have stays what it is, since then the metric itself failed.
+    """
+    oracle = next((row for row in rows if row.name == "oracle"), None)
+    if oracle is None:
+        return list(rows)
+    cell = Cell("not applicable", reason="undefined for the true atoms: the molecule has nothing to measure")
+    lacking = {each.id: cell for each in scores if not each.main and oracle.cells[each.id].status == "undefined"}
+    return [replace(row, cells={**row.cells, **lacking}) for row in rows]
 
 
 def _place(row: Row) -> tuple[bool, int, str]:
@@ -70,8 +86,18 @@ def _columns(folder: Path, records: Sequence[Record]) -> tuple[ScoreInfo, ...]:
             columns[score.metric].setdefault(name, info)
     for metric, found in columns.items():
         if not found:
-            found[metric] = ScoreInfo(metric, metric, versions[metric], "", True, False, "No row could be scored.")
+            found[metric] = _unscored(metric, versions[metric])
     return tuple(score for found in columns.values() for score in found.values())
+
+
+def _unscored(metric: str, version: int) -> ScoreInfo:
+    """The column of a metric that no row has a score of, so that no record describes it."""
+    if metric not in METRICS:
+        return ScoreInfo(metric, metric, version, "", True, False, "No row could be scored.")
+    found = metric_class(metric)
+    score = found.scores[0]
+    distance = score.ranked and (found.distance or not found.paired)
+    return ScoreInfo(score.id, metric, version, score.unit, score.ranked, distance, score.summary)
 
 
 def _row(entries: Sequence[tuple[Path, Record]], scores: Sequence[ScoreInfo]) -> Row:

@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from backmapbench.board.boards import Board, ScoreInfo
-from backmapbench.board.frozen import Frozen, read_frozen
+from backmapbench.board.frozen import Frozen
 from backmapbench.board.greying import null_row
 from backmapbench.metrics.registry import METRICS, metric_class
 from backmapbench.metrics.resolutions import resolution
@@ -55,18 +55,17 @@ class Yardstick:
         return max(-1.0, min(1.0, math.log(self.null / max(error, self.best)) / span))
 
 
-def find_yardsticks(board: Board, greyed: Container[str]) -> dict[str, Yardstick]:
-    """Yardsticks by score id, for ranked scores that are not greyed; frozen where the task version has been."""
-    frozen = read_frozen(board.task, board.version)
+def find_yardsticks(board: Board, greyed: Container[str], frozen: Frozen | None = None) -> dict[str, Yardstick]:
+    """Yardsticks by score id, for ranked scores that are not greyed; ``frozen`` where the task version has been."""
     return {
         score.id: yardstick(board, score, frozen) for score in board.scores if score.ranked and score.id not in greyed
     }
 
 
 def yardstick(board: Board, score: ScoreInfo, frozen: Frozen | None = None) -> Yardstick:
-    """The yardstick of one column: the frozen one if it is of the metric's version, else from the board's controls."""
-    kept = frozen.scores.get(score.id) if frozen else None
-    if kept is not None and kept.metric_version == score.version:
+    """The yardstick of one column: the frozen one if it is whole and of the metric's version, else from the board."""
+    kept = frozen.of(score) if frozen else None
+    if kept is not None and kept.null is not None and kept.floor is not None:
         found = Yardstick(kept.null_row, kept.null, kept.floor_row, kept.floor, kept.resolution, frozen=True)
     else:
         null, floor = null_row(board, score.metric), floor_row(board, score)

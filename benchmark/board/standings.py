@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backmapbench.board.boards import Board
 from backmapbench.board.checks import Notice, check
+from backmapbench.board.frozen import read_frozen
 from backmapbench.board.greying import Grey, find_greyed
 from backmapbench.board.ranks import Rank, rank_all
 from backmapbench.board.skill import Yardstick, find_skills, find_yardsticks
@@ -38,9 +39,10 @@ class Standings:
 def judge(board: Board) -> Standings:
     """Everything the board shows beyond its numbers.
 
-    Raises CardError when the frozen yardsticks of the board's task version cannot be read.
+    Raises CardError when what is frozen with the board's task version cannot be read.
     """
-    greyed = find_greyed(board)
-    yardsticks = find_yardsticks(board, greyed)
+    frozen = read_frozen(board.task, board.version)
+    greyed = find_greyed(board, frozen)
+    yardsticks = find_yardsticks(board, greyed, frozen)
     skills = find_skills(board, yardsticks)
     return Standings(board, greyed, rank_all(board, greyed), tuple(check(board)), yardsticks, skills)

@@ -15,7 +15,7 @@ from backmapbench.board.export import render_csv, render_json
 from backmapbench.board.markdown import render_markdown
 from backmapbench.board.numbers import skill_text
 from backmapbench.board.standings import Standings
-from backmapbench.board.words import failures, heading, legend, ranked_text, without_skill
+from backmapbench.board.words import failures, heading, legend, not_applicable, ranked_text, without_skill
 
 FORMATS: dict[str, Callable[[Sequence[Standings]], str]] = {
     "markdown": render_markdown,
@@ -53,7 +53,7 @@ class TerminalBoard:
         yield Text("value [95 % interval] #rank; rows with one rank cannot be told apart; lower is better")
         for line in legend(self.standings):
             yield Text(f"dim: {line}", style="dim")
-        for line in without_skill(self.standings):
+        for line in [*without_skill(self.standings), *not_applicable(self.standings)]:
             yield Text(line, style="dim")
         for row, score, reason in failures(self.standings):
             yield Text(f"{row.name}, {score.id}: {reason}")

@@ -26,6 +26,16 @@ def legend(standings: Standings) -> list[str]:
     ]
 
 
+def not_applicable(standings: Standings) -> list[str]:
+    """Metrics that no row of the task can have, with the reason."""
+    board = standings.board
+    lacking = [score for score in board.scores if score.main and not board.applies(score.id)]
+    reasons = {score.id: next(iter(board.rows)).cells[score.id].reason for score in lacking}
+    return [
+        f"{score} does not apply here" + (f": {reason}" if reason else "") + "." for score, reason in reasons.items()
+    ]
+
+
 SKILL = (
     "1: indistinguishable from molecular dynamics; 0: no better than the control that knows nothing. The composite "
     "weighs every column alike and counts a failure as -1; the page lets the reader choose the weights."
@@ -35,8 +45,13 @@ SKILL = (
 def without_skill(standings: Standings) -> list[str]:
     """Why main scores that are not greyed have no skill, and whether the others' yardsticks are frozen."""
     main = [score.id for score in standings.board.main_scores if score.id in standings.yardsticks]
+    reasons: dict[str, list[str]] = {}
+    for name in main:
+        if name not in standings.skills:
+            reasons.setdefault(standings.yardsticks[name].reason, []).append(name)
     lines = [
-        f"{name} has no skill: {standings.yardsticks[name].reason}." for name in main if name not in standings.skills
+        f"{', '.join(names)} {'have' if len(names) > 1 else 'has'} no skill: {reason}."
+        for reason, names in reasons.items()
     ]
     loose = [name for name in main if name in standings.skills and not standings.yardsticks[name].frozen]
     if loose:
@@ -64,13 +79,23 @@ STRUCTURE = (
     "rmsd_angstrom",
     "ged",
     "clash_percent",
+    "clashscore",
     "bond_length_w1_angstrom",
+    "angle_w1_degree",
+    "torsion_jsd",
     "chirality_percent",
+    "cis_omega_percent",
+    "ring_planarity_angstrom",
+    "lddt",
     "cg_consistency_angstrom",
+    "rg_w1_angstrom",
+    "energy_score_angstrom",
+    "calibration",
+    "diversity_angstrom",
 )
-"""Metrics that judge frames one by one; all others judge ensembles and time."""
-UNITS = {"angstrom": "Å", "percent": "%", "kt": "kT"}
-ACRONYMS = {"rmsd": "RMSD", "ged": "GED", "w1": "W1", "fes": "FES", "jsd": "JSD", "cg": "CG", "rmse": "RMSE"}
+"""Metrics that every task has, of single frames and geometry; all others judge ensembles and time."""
+UNITS = {"angstrom": "Å", "percent": "%", "kt": "kT", "degree": "°"}
+ACRONYMS = {word.lower(): word for word in ("RMSD", "GED", "W1", "FES", "JSD", "CG", "RMSE", "lDDT", "Rg")}
 
 
 def grouped(scores: Sequence[ScoreInfo]) -> list[tuple[str, list[ScoreInfo]]]:
@@ -86,7 +111,7 @@ def label(score: ScoreInfo) -> str:
     """An id as words, without its unit: "bond_length_w1_angstrom" is "Bond length W1"."""
     words = [word for word in score.id.split("_") if word not in UNITS]
     text = " ".join(ACRONYMS.get(word, word) for word in words)
-    return text[:1].upper() + text[1:]
+    return text if words[0] in ACRONYMS else text[:1].upper() + text[1:]
 
 
 def unit(score: ScoreInfo) -> str:

@@ -1,4 +1,4 @@
-"""``backmapbench freeze``: fix what skill is measured by with a task's version."""
+"""``backmapbench freeze``: fix greyed columns and what skill is measured by with a task's version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def freeze(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: the package's task folder.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write the nulls and floors of a board's controls, so that skill stays the same for this version of the task."""
+    """Write nulls, floors and greyed columns of a board's controls: they stay the same for this version of the task."""
     from backmapbench.board.freezing import to_freeze
     from backmapbench.board.frozen import FOLDER, write_frozen
     from backmapbench.board.rows import collect

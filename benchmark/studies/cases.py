@@ -21,12 +21,13 @@ from backmapbench.studies.known import (
 from backmapbench.studies.processes import Circle, Sampling
 
 SAMPLINGS = {
-    "One long trajectory, cut into moving blocks": Sampling(trajectories=1, frames=4000, memory=5.0),
+    "One long trajectory, cut into moving blocks": Sampling(trajectories=1, frames=6000, memory=5.0),
     "Eight trajectories, cut into moving blocks": Sampling(trajectories=8, frames=1000, memory=5.0),
     "Sixty short trajectories, whole": Sampling(trajectories=60, frames=80, memory=5.0),
 }
 CORRELATION = 0.8
 """Of prediction and reference in paired cases."""
+SPREADS = (0.25, 0.5)
 SHIFTS = (0.1, 0.2, 0.8)
 KAPPA = 0.7
 TILTS = (0.3, 0.6, 1.2)
@@ -34,7 +35,8 @@ TILTS = (0.3, 0.6, 1.2)
 
 def all_cases() -> Iterator[Case]:
     """Means, shares, Wasserstein, Jensen-Shannon, free energy and timescale errors, from none to large."""
-    yield _mean()
+    for spread in SPREADS:
+        yield _mean(spread)
     for paired in (False, True):
         null = _shifted(0.0, 1.0, paired)
         for shift in SHIFTS:
@@ -50,15 +52,15 @@ def all_cases() -> Iterator[Case]:
     yield from _chains()
 
 
-def _mean() -> Case:
-    """Deviations exp(z / 2) with z normal: skewed, as RMSDs are, with mean exp(1 / 8)."""
-    spread = 0.5
+def _mean(spread: float) -> Case:
+    """Deviations exp(spread z) with z normal: skewed, as RMSDs are, with mean exp(spread^2 / 2)."""
 
     def simulate(rng: np.random.Generator, sampling: Sampling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         reference = sampling.normal(rng)
         return reference, reference + np.exp(spread * sampling.normal(rng))
 
-    return Case("mean of log-normal deviations", MeanDeviation(), simulate, math.exp(spread**2 / 2), True)
+    name = f"mean of log-normal deviations, sd of ln {spread}"
+    return Case(name, MeanDeviation(), simulate, math.exp(spread**2 / 2), True)
 
 
 def _pair(
@@ -95,22 +97,28 @@ def _circles(paired: bool) -> Iterator[Case]:
 
 
 def _chains() -> Iterator[Case]:
-    """Two and three states in a row; the prediction's jumps are all ``slower`` times as rare."""
-    for states, slower in ((2, 1.5), (2, 2.5), (3, 2.0)):
+    """Two and three states in a row; the prediction's jumps are all ``slower`` times as rare.
+
+    A paired prediction jumps by the draws of the reference, so that the two mostly leave a state together.
+    """
+    for states, slower, paired in ((2, 1.5, False), (2, 2.5, False), (2, 2.5, True), (3, 2.0, False)):
         matrix = np.diag(np.full(states - 1, 0.12), 1) + np.diag(np.full(states - 1, 0.08), -1)
         np.fill_diagonal(matrix, 1.0 - matrix.sum(axis=1))
         slow = np.eye(states) + (matrix - np.eye(states)) / slower
         times = [np.sort(-1.0 / np.log(np.sort(np.linalg.eigvals(each).real)[:-1])) for each in (matrix, slow)]
-
-        def simulate(
-            rng: np.random.Generator,
-            sampling: Sampling,
-            sides: tuple[NDArray[np.float64], NDArray[np.float64]] = (matrix, slow),
-        ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            reference, prediction = (sampling.chain(rng, side).astype(np.float64) for side in sides)
-            return reference, prediction
-
         truth = float(np.abs(np.log(times[1] / times[0])).mean())
-        yield Case(
-            f"timescales of {states} states, {slower} times as slow", ChainTimescales(states), simulate, truth, False
+        name = f"timescales of {states} states, {slower} times as slow"
+        yield Case(name, ChainTimescales(states), _jumping(matrix, slow, paired), truth, paired)
+
+
+def _jumping(matrix: NDArray[np.float64], slow: NDArray[np.float64], paired: bool) -> Simulate:
+    def simulate(rng: np.random.Generator, sampling: Sampling) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        seed = int(rng.integers(2**62))
+        streams = [np.random.default_rng(seed), np.random.default_rng(seed if paired else seed + 1)]
+        reference, prediction = (
+            sampling.chain(stream, side).astype(np.float64)
+            for stream, side in zip(streams, (matrix, slow), strict=True)
         )
+        return reference, prediction
+
+    return simulate

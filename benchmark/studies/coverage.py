@@ -8,7 +8,7 @@ difference: what sampling alone costs. Run ``python -m backmapbench.studies.cove
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -62,19 +62,59 @@ class Coverage:
         return self.case.truth / self.floor
 
     @property
+    def demand(self) -> Demand:
+        """What is asked of the case."""
+        if self.case.null is None:
+            return PLAIN
+        return FAR if self.floors >= FAR_FLOORS else NEAR
+
+    @property
+    def share(self) -> float:
+        """The share that the demand is about, %."""
+        return self.upper_held if self.demand.upper else self.held
+
+    @property
     def line(self) -> str:
         """A row of the table."""
         floors = f"{self.floors:6.2f}" if np.isfinite(self.floor) else "     -"
         return (
-            f"| {self.case.name:42s} | {'same' if self.case.paired else 'own':6s} | {self.blocks:6.1f} "
-            f"| {self.case.truth:7.4f} | {floors} | {self.held:8.1f} | {self.upper_held:11.1f} |"
+            f"| {self.case.name:51s} | {'same' if self.case.paired else 'own':6s} | {self.blocks:6.1f} "
+            f"| {self.case.truth:7.4f} | {floors} | {self.held:8.1f} | {self.upper_held:11.1f} "
+            f"| {self.demand.low:g}-{self.demand.high:g} |"
         )
 
 
+@dataclass(frozen=True)
+class Demand:
+    """Coverage asked for, %: of the interval, or with ``upper`` of its upper bound alone."""
+
+    name: str
+    low: float
+    high: float
+    upper: bool = False
+
+
+FAR_FLOORS = 3.0
+PLAIN = Demand("means and timescales", 93.0, 97.0)
+FAR = Demand("distances of three floors and more", 90.0, 99.0)
+NEAR = Demand("upper bounds of smaller distances", 95.0, 100.0, upper=True)
+
 HEADER = (
-    "| case                                       | blocks | number |   truth | floors | held (%) | upper held% |\n"
-    "|---|---|---:|---:|---:|---:|---:|"
+    "| case                                                | blocks | number |   truth | floors | held (%) "
+    "| upper held% | asked |\n"
+    "|---|---|---:|---:|---:|---:|---:|---|"
 )
+
+
+def pooled(found: Sequence[Coverage]) -> Iterator[tuple[Demand, float, float, float]]:
+    """Demands with the share of all their runs, its standard error and the worst case's share, %."""
+    for demand in (PLAIN, FAR, NEAR):
+        cases = [each for each in found if each.demand is demand]
+        if cases:
+            runs = sum(each.runs for each in cases)
+            share = sum(each.share * each.runs for each in cases) / runs
+            worst = min((each.share for each in cases), key=lambda s: min(s - demand.low, demand.high - s))
+            yield demand, share, float(np.sqrt(max(share * (100 - share), 1.0) / runs)), worst
 
 
 def measure(case: Case, sampling: Sampling, runs: int, replicates: int, seed: int = 0) -> Coverage:
@@ -139,14 +179,20 @@ def main(
     """Print the table of coverage, one line a case as it is done."""
     from backmapbench.studies.cases import SAMPLINGS, all_cases
 
+    found = []
     for title, sampling in SAMPLINGS.items():
         if sampled not in title:
             continue
         sys.stdout.write(f"\n{title}\n\n{HEADER}\n")
         for case in all_cases():
             if only in case.name:
-                sys.stdout.write(measure(case, sampling, runs, replicates).line + "\n")
+                found.append(measure(case, sampling, runs, replicates))
+                sys.stdout.write(found[-1].line + "\n")
                 sys.stdout.flush()
+    sys.stdout.write("\n| all runs of | asked (%) | held (%) | s.e. | worst case (%) |\n|---|---|---:|---:|---:|\n")
+    for demand, share, error, worst in pooled(found):
+        line = f"| {demand.name} | {demand.low:g}-{demand.high:g} | {share:.1f} | {error:.1f} | {worst:.1f} |\n"
+        sys.stdout.write(line)
 
 
 if __name__ == "__main__":

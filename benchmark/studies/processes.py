@@ -33,14 +33,17 @@ class Sampling:
 
     def chain(self, rng: np.random.Generator, matrix: NDArray[np.float64]) -> NDArray[np.intp]:
         """States of a stationary Markov chain with transition ``matrix``: (trajectories, frames)."""
-        cumulative = np.cumsum(matrix, axis=1)
-        start = np.cumsum(stationary(matrix))
         draws = rng.random((self.frames, self.trajectories))
-        states = np.empty((self.frames, self.trajectories), dtype=np.intp)
-        states[0] = (draws[0, :, None] > start[:-1]).sum(axis=1)
-        for frame in range(1, self.frames):
-            states[frame] = (draws[frame, :, None] > cumulative[states[frame - 1], :-1]).sum(axis=1)
-        return states.T
+        first = (draws[0, :, None] > np.cumsum(stationary(matrix))[:-1]).sum(axis=1)
+        # Every draw is a map from state to next state; maps are composed in pairs, then pairs of pairs, and so on.
+        reached = (draws[1:, :, None, None] > np.cumsum(matrix, axis=1)[:, :-1]).sum(axis=-1)
+        step = 1
+        while step < len(reached):
+            reached[step:] = np.take_along_axis(reached[step:], reached[:-step].copy(), axis=-1)
+            step *= 2
+        later = np.take_along_axis(reached, first[None, :, None], axis=-1)[..., 0]
+        states: NDArray[np.intp] = np.concatenate([first[None], later]).T
+        return states
 
     def as_trajectories(self, values: NDArray[np.floating] | NDArray[np.intp]) -> Trajectories:
         """``values`` (trajectories, frames) as x coordinates of one atom, 1 ps apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 
+from backmapbench.board import standings
 from backmapbench.intervals import interval
 from backmapbench.metrics import bond_length, energy, velocity
 from backmapbench.metrics.base import Additive
@@ -26,8 +27,10 @@ from backmapbench.records import (
     record_path,
     write_record,
 )
+from backmapbench.tasks.card import find_card, read_card
 
 TASK = "adp-mini-temporal"
+VERSION = read_card(find_card(TASK)).version
 REPLICATES = 200
 JITTERS = ("jitter-0.05", "jitter-0.1", "jitter-0.3")
 CONTROLS = ("oracle", "fresh-md", "lookup", "bead-centre", "shuffled", "mirror", *JITTERS)
@@ -144,7 +147,7 @@ def write_row(
     record = Record(
         schema_version=SCHEMA_VERSION,
         task=TASK,
-        task_version=1,
+        task_version=VERSION,
         key="0" * 64,
         model=ModelEntry(name=name, kind=kind, looks_ahead=False, **model),
         seed=seed,
@@ -189,10 +192,26 @@ GOOD = {
 """A model that does well at everything but is no leak."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_frozen() -> Iterator[None]:
+    """Boards of these tests are judged by their own controls, whatever is frozen with the task's version."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standings, "read_frozen", lambda task, version: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """What tests build folders from."""
-    return SimpleNamespace(TASK=TASK, CONTROLS=CONTROLS, VALUES=VALUES, GOOD=GOOD, write_row=write_row, write_controls=write_controls)
+    return SimpleNamespace(
+        TASK=TASK,
+        VERSION=VERSION,
+        CONTROLS=CONTROLS,
+        VALUES=VALUES,
+        GOOD=GOOD,
+        write_row=write_row,
+        write_controls=write_controls,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ def test_a_model_below_independent_md_is_a_suspected_leak(tmp_path, kit):
     (text,) = texts(tmp_path)
     assert "Suspected leak: cheat" in text
     assert "energy_w1_kt" in text
-    assert "0.0100 [0.0088, 0.0110]" in text
-    assert "0.200 [0.178, 0.220]" in text
+    assert "0.0100 [0.0085, 0.0110]" in text
+    assert "0.200 [0.173, 0.221]" in text
 
 
 def test_overlapping_intervals_are_no_leak(tmp_path, kit):

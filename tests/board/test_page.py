@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 
@@ -52,7 +53,7 @@ def read(page):
 @pytest.fixture(scope="module")
 def page(folder, tmp_path_factory):
     written = write_report(folder, tmp_path_factory.mktemp("report"))
-    assert [path.name for path in written] == ["index.html", "board.md", "board.csv", "board.json"]
+    assert [path.name for path in written] == ["index.html", "definitions.html", "board.md", "board.csv", "board.json"]
     return written[0].read_text(encoding="utf-8")
 
 
@@ -74,7 +75,7 @@ def test_nothing_is_loaded_from_anywhere(page):
         assert tag not in ("link", "iframe", "object", "embed", "base")
         for name in ("src", "href", "data", "action"):
             target = attributes.get(name) or ""
-            assert target == "" or target.startswith(("#", "data:image/png;base64,"))
+            assert target == "" or target.startswith(("#", "data:image/png;base64,", "definitions.html"))
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
 
@@ -83,7 +84,8 @@ def test_anchors_and_ids_fit(page):
     tags = read(page).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    targets = {attributes["href"][1:] for tag, attributes in tags if tag == "a"}
+    links = {attributes["href"] for tag, attributes in tags if tag == "a"}
+    targets = {link[1:] for link in links if not link.startswith("definitions.html")}
     assert targets
     assert targets <= set(ids)
 
@@ -107,7 +109,7 @@ def test_headers_say_how_they_are_sorted(page):
 
 def test_pictures_have_descriptions_and_follow_the_colour_scheme(page):
     pictures = [attributes for tag, attributes in read(page).tags if tag == "svg"]
-    assert len(pictures) == 5
+    assert len(pictures) == page.count("<figure>") > 3
     assert all(len(picture["aria-label"]) > 30 for picture in pictures)
     assert "#010203" not in page
     assert "currentColor" in page
@@ -118,6 +120,41 @@ def test_the_page_is_the_same_each_time(tmp_path, kit):
     kit.write_row(tmp_path, "m", kit.GOOD, kind="model", plotted=True)
     first, second = (write_report(tmp_path)[0].read_text(encoding="utf-8") for _ in range(2))
     assert first == second
+
+
+def test_skill_is_a_table_and_data_that_the_reader_may_weigh(page):
+    """The composite is made when the page is shown: weights are inputs that the script adds, and none are stored."""
+    reader = read(page)
+    skills = next(table for table in reader.tables if any("Composite" in cell for cell in table[0]))
+    rows = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in skills}
+    assert rows["oracle"][0] == "1.00"
+    energy = next(index for index, head in enumerate(skills[0]) if "Energy" in head)
+    assert rows["jitter-0.3"][energy - 1] == "0.00"
+    assert rows["broken"][energy - 1] == "-1.00"
+    (data,) = (
+        json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    )
+    assert "energy_w1_kt" in data["columns"]
+    assert len(data["labels"]) == len(data["columns"])
+    good = next(row for row in data["rows"] if row["name"] == "good")
+    assert [f"{skill:.2f}" for skill in good["skills"]] == rows["good"][1:]
+    assert 'type: "number"' in page
+
+
+def test_ties_are_marked_and_named(page):
+    badges = [dict(attributes) for tag, attributes in read(page).tags if tag == "b" and "title" in attributes]
+    titles = {badge["title"] for badge in badges}
+    assert "rank 1, tied with mirror" in titles
+    assert "rank 1, tied with shuffled" in titles
+    assert "</span>=1</b>" in page
+
+
+def test_rows_with_few_blocks_are_marked(tmp_path, kit):
+    kit.write_row(tmp_path, "short", kit.GOOD, kind="model", blocks=8)
+    kit.write_row(tmp_path, "long", kit.GOOD, kind="model")
+    page = write_report(tmp_path)[0].read_text(encoding="utf-8")
+    assert 'short<abbr title="8 independent blocks' in page
+    assert "long<abbr" not in page
 
 
 def test_what_records_say_is_only_text(tmp_path, kit):
@@ -134,7 +171,7 @@ def test_what_records_say_is_only_text(tmp_path, kit):
     )
     page = write_report(tmp_path)[0].read_text(encoding="utf-8")
     reader = read(page)
-    assert sum(tag == "script" for tag, _ in reader.tags) == 1
+    assert sum(tag == "script" and "type" not in attributes for tag, attributes in reader.tags) == 1
     assert not any(tag in ("img", "b") and "onerror" in attributes for tag, attributes in reader.tags)
     assert HOSTILE in "".join(reader.texts)
 

@@ -8,10 +8,10 @@ from scipy import sparse
 
 from backmapbench.board.distributions import BINS, window
 from backmapbench.board.figures import row_colours
-from backmapbench.board.kinetics_plots import _grid
 from backmapbench.board.plots import METRICS, draw
 from backmapbench.board.rows import collect
 from backmapbench.board.summed import summed
+from backmapbench.board.surface_plots import free_energies
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_window_on_a_spike_is_wide_enough_to_see_others():
 def test_a_surface_weighs_frames_by_their_states():
     """Two states, each in a bin of its own, sampled 3 : 1, while the model says 1 : 1: both bins lie equally deep."""
     visits = sparse.csr_array(np.array([[30.0, 0, 0, 0, 0, 0, 0, 10.0]]))
-    grid = _grid({"transitions": np.array([[9.0, 1.0], [1.0, 9.0]]), "visits": visits})
+    grid = free_energies({"transitions": np.array([[9.0, 1.0], [1.0, 9.0]]), "visits": visits})
     assert grid[0, 0] == pytest.approx(0.0, abs=1e-9)
     assert grid[1, 1] == pytest.approx(0.0, abs=1e-9)
     assert np.isnan(grid[0, 1])

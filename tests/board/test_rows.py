@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 
+from backmapbench.board.page import Section, render_page
 from backmapbench.board.rows import collect
+from backmapbench.board.standings import judge
+from backmapbench.board.table import render
+from backmapbench.board.words import not_applicable
 from backmapbench.errors import RecordError, UnknownNameError
 from backmapbench.intervals import interval
-from backmapbench.records import read_statistics, write_record
+from backmapbench.records import MetricEntry, read_statistics, write_record
 
 
 def test_models_come_first_and_controls_in_their_order(folder, kit):
@@ -42,12 +46,15 @@ def test_replicates_of_seeds_average_values_of_the_same_draw(tmp_path, kit):
 
 
 def test_seeds_spread_as_far_as_their_standard_error_says(tmp_path, kit):
-    """Two seeds 1 apart and no other noise: the mean has the standard error 1 / 2, not the 1 / sqrt(8) of plain picks."""
+    """Two seeds 1 apart, no other noise: the mean has a standard error of 1 / 2, not 1 / sqrt(8) as of plain picks."""
     for seed, rmsd in enumerate((10.0, 11.0)):
         record = kit.write_row(tmp_path, "two", {"rmsd_angstrom": rmsd}, kind="model", seed=seed)
         statistics, _ = read_statistics(tmp_path / kit.TASK / "two" / f"seed-{seed}.json")
         write_record(
-            tmp_path / kit.TASK / "two" / f"seed-{seed}.json", record, statistics, {"rmsd_angstrom": np.full(4000, rmsd)}
+            tmp_path / kit.TASK / "two" / f"seed-{seed}.json",
+            record,
+            statistics,
+            {"rmsd_angstrom": np.full(4000, rmsd)},
         )
     (board,) = collect(tmp_path)
     assert board.cell("two", "rmsd_angstrom").replicates.std() == pytest.approx(0.5, rel=0.1)
@@ -74,6 +81,22 @@ def test_a_metric_that_failed_everywhere_is_still_a_column(tmp_path, kit):
     assert [score.id for score in board.main_scores] == ["rmsd_angstrom", "energy_w1_kt"]
 
 
+def test_a_metric_that_applies_to_no_row_is_no_column_but_said(tmp_path, kit):
+    record = kit.write_row(tmp_path, "m", {"rmsd_angstrom": 1.0}, kind="model")
+    status = MetricEntry(version=1, status="not applicable", reason="needs aromatic rings")
+    metrics = record.metrics | {"ring_planarity_angstrom": status, "diversity_angstrom": status}
+    kit.write_row(tmp_path, "m", {"rmsd_angstrom": 1.0}, kind="model", metrics=metrics)
+    (board,) = collect(tmp_path)
+    assert [score.id for score in board.main_scores] == ["rmsd_angstrom"]
+    ranked = {score.id: score.ranked for score in board.scores}
+    assert ranked == {"rmsd_angstrom": True, "ring_planarity_angstrom": True, "diversity_angstrom": False}
+    expected = "ring_planarity_angstrom does not apply here: needs aromatic rings."
+    standings = judge(board)
+    assert expected in not_applicable(standings)
+    assert expected in render([standings], "markdown")
+    assert expected in render_page([Section(standings, ())])
+
+
 def test_a_row_with_fewer_metrics_is_marked_not_scored(tmp_path, kit):
     kit.write_row(tmp_path, "all", kit.GOOD, kind="model")
     kit.write_row(tmp_path, "few", {"rmsd_angstrom": 1.0}, kind="model")
@@ -90,10 +113,23 @@ def test_an_unknown_task_is_refused(folder):
         collect(folder, "adp-mini-tempral")
 
 
+def test_a_variant_that_the_true_atoms_lack_is_not_applicable(tmp_path, kit):
+    """As peptide bonds to proline without a proline; a main score that the oracle lacks is a failure and stays one."""
+    for name, kind in (("oracle", "control"), ("m", "model")):
+        record = kit.write_row(tmp_path, name, {"rmsd_angstrom": 1.0, "energy_w1_kt": None}, kind=kind)
+        variant = record.scores["rmsd_angstrom"].model_copy(update={"value": None, "low": None, "high": None})
+        scores = record.scores | {"rmsd_angstrom_sidechain": variant}
+        kit.write_row(tmp_path, name, {"rmsd_angstrom": 1.0, "energy_w1_kt": None}, kind=kind, scores=scores)
+    (board,) = collect(tmp_path)
+    for name in ("oracle", "m"):
+        assert board.cell(name, "rmsd_angstrom_sidechain").status == "not applicable"
+        assert board.cell(name, "energy_w1_kt").status == "undefined"
+
+
 def test_versions_do_not_mix(tmp_path, kit):
     kit.write_row(tmp_path, "new", kit.GOOD, kind="model")
-    kit.write_row(tmp_path, "old", kit.GOOD, kind="model", task_version=2)
-    with pytest.raises(RecordError, match=r"task versions \[1, 2\]"):
+    kit.write_row(tmp_path, "old", kit.GOOD, kind="model", task_version=kit.VERSION + 1)
+    with pytest.raises(RecordError, match=rf"task versions \[{kit.VERSION}, {kit.VERSION + 1}\]"):
         collect(tmp_path)
 
 
