@@ -1,0 +1,116 @@
+"""Prediction folders decoded from the POSTERIOR: rows that read the answer, for comparison with published figures.
+
+Published test scripts decode latents that the encoder drew from the very atoms that are scored. The harness has no way
+to do so: it hands a backmapper beads alone. So such a row is made outside of it, by this module, from a dataset's split
+and a checkpoint, and enters as a folder of finished predictions that says of itself what it is::
+
+    python -m backmapbench.reference_models.cgvae.posterior FOLDER --dataset nls-mini --split test --weights best.toml
+
+FOLDER is what ``backmapbench beads`` wrote for the task: its beads tell which frames are asked for, and that the atoms
+of the split are theirs is checked. ``backmapbench run --model FOLDER`` then scores it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import mdtraj
+import numpy as np
+import tomli_w
+import typer
+
+from backmapbench.coarse_graining import CoarseMapping
+from backmapbench.datasets.catalogue import load_dataset
+from backmapbench.datasets.trajectories import Trajectories
+from backmapbench.errors import BackmapbenchError, SubmissionError
+from backmapbench.files import atomic_write
+from backmapbench.reference_models.cgvae.delivery import CITATION
+from backmapbench.reference_models.cgvae.model import Cgvae
+from backmapbench.reference_models.training import checkpoint
+from backmapbench.submissions.protocol import System
+
+LABEL = "READS THE ANSWER: latents from the posterior, which sees the atoms that are scored. "
+TOLERANCE_NM = 1e-3  # beads are float32, and embedded atoms are stored on a grid of 0.0005 nm
+
+
+def posterior_folder(
+    folder: Path, topology: mdtraj.Topology, atoms: Trajectories, weights: Path, temperature: float, seed: int
+) -> Path:
+    """Fill ``folder``, as ``backmapbench beads`` wrote it, with reconstructions of ``atoms``; returns its header.
+
+    ``temperature`` is the ensemble's, K.
+
+    Raises SubmissionError when the folder's beads are not those of ``atoms``, or the weights are for another system.
+    """
+    system, atoms = System(topology, _mapping(folder), temperature), _centred(folder, atoms)
+    behaviour = checkpoint.read(weights).content["description"]["model"]["behaviour"]
+    model = Cgvae(behaviour)
+    model.load(system, weights)
+    found = model.reconstruct(system, atoms, seed)
+    for number, part in enumerate(atoms.slices):
+        with atomic_write(folder / "sample-0" / f"traj-{number:03d}.npz") as handle:
+            np.savez(handle, positions=found[part])
+    header = folder / "prediction.toml"
+    task = tomllib.loads(header.read_text(encoding="utf-8"))["task"]
+    content = {
+        "name": f"{model.info.name}-posterior",
+        "task": task,
+        "description": LABEL + model.info.description.removesuffix(" latents from the prior."),
+        "citation": CITATION,
+        "licence": "MIT",
+    }
+    with atomic_write(header) as handle:
+        tomli_w.dump(content, handle)
+    return header
+
+
+def _mapping(folder: Path) -> CoarseMapping:
+    path = folder / "mapping.json"
+    if not path.is_file():
+        raise SubmissionError(f"{path}: missing; give a folder that `backmapbench beads` wrote")
+    return CoarseMapping.from_json(path.read_text(encoding="utf-8"))
+
+
+def _centred(folder: Path, atoms: Trajectories) -> Trajectories:
+    """``atoms`` in the frame of reference of the folder's beads; raises SubmissionError where these are others."""
+    mapping = _mapping(folder)
+    beads = mapping.positions(atoms.positions.astype(np.float64))
+    moved = np.empty_like(atoms.positions)
+    for number, part in enumerate(atoms.slices):
+        path = folder / "beads" / f"traj-{number:03d}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as saved:
+                given = np.asarray(saved["positions"], dtype=np.float64)
+        except (OSError, KeyError, ValueError) as error:
+            raise SubmissionError(f"{path}: cannot be read ({error}); write the folder anew") from error
+        if given.shape != beads[part].shape:
+            raise SubmissionError(f"{path}: {given.shape} beads, the split has {beads[part].shape}; name its own split")
+        shift = (given - beads[part]).mean(axis=1, keepdims=True)
+        if np.abs(beads[part] + shift - given).max() > TOLERANCE_NM:
+            raise SubmissionError(f"{path}: beads of other frames than the split's; name the split that is scored")
+        moved[part] = atoms.positions[part] + shift
+    return atoms.replace_positions(moved)
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Written by `backmapbench beads`.")],
+    dataset: Annotated[str, typer.Option(help="Dataset of the task.")],
+    weights: Annotated[Path, typer.Option(help="Checkpoint (.toml).")],
+    split: Annotated[str, typer.Option(help="The scored split.")] = "test",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latents.")] = 0,
+) -> None:
+    """Decode a split from the posterior of its own atoms into a prediction folder."""
+    try:
+        data = load_dataset(dataset)
+        header = posterior_folder(folder, data.topology, data.split(split), weights, data.card.temperature_K, seed)
+    except BackmapbenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(2) from None
+    sys.stdout.write(f"{header}\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

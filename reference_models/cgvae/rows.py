@@ -1,0 +1,26 @@
+"""The rows of one-step ``cgvae``."""
+
+from __future__ import annotations
+
+from backmapbench.reference_models.cgvae.model import Cgvae
+
+
+class CgvaeLegacy(Cgvae):
+    """The published behaviour."""
+
+    def __init__(self) -> None:
+        super().__init__("legacy")
+
+
+class CgvaeFixed(Cgvae):
+    """The decoder sees the beads' neighbours, and the KL is the KL."""
+
+    def __init__(self) -> None:
+        super().__init__("fixed")
+
+
+class CgvaeFixedMode(Cgvae):
+    """``CgvaeFixed`` decoding the prior's mean."""
+
+    def __init__(self) -> None:
+        super().__init__("fixed", temperature=0.0)

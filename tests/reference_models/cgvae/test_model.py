@@ -1,0 +1,150 @@
+"""The row: training, weights on disk, seeds, atoms by name, and the posterior that only its own code can reach."""
+
+import numpy as np
+import pytest
+
+from backmapbench.errors import SubmissionError
+from backmapbench.reference_models.cgvae.model import Cgvae
+from backmapbench.reference_models.cgvae.posterior import posterior_folder
+from backmapbench.reference_models.cgvae.rows import CgvaeFixed, CgvaeFixedMode, CgvaeLegacy
+from backmapbench.reference_models.cgvae.structure import Structure
+from backmapbench.reference_models.training import TrainingRequest
+from backmapbench.reference_models.training.logs import read_log
+from backmapbench.submissions import Backmapper, TrainableBackmapper
+from backmapbench.submissions.predictions import PredictionFolder, write_input
+
+
+@pytest.fixture(scope="module")
+def run(system, training, changes, tmp_path_factory):
+    """A trained model and the folder it left."""
+    folder = tmp_path_factory.mktemp("run")
+    model = Cgvae("fixed", "nls-mini-ucg-5")
+    longer = (*changes, "training.epochs=16", "training.learning_rate=0.003", "training.clip=1.0")
+    result = model.train(system, training, TrainingRequest(None, longer, folder, seed=0))
+    return model, result
+
+
+@pytest.fixture(scope="module")
+def beads(system, build):
+    atoms = build.frames(system, 6, seed=5)
+    return atoms.replace_positions(system.mapping.positions(atoms.positions))
+
+
+def rmsd(found, true):
+    return float(np.sqrt(((found - true) ** 2).sum(-1).mean()))
+
+
+def test_training_beats_bead_centre_on_other_frames(run, system, build):
+    model, result = run
+    log = read_log(result.log.parent)
+    assert log["loss"][-1] < 0.5 * log["loss"][0]
+    atoms = build.frames(system, 20, seed=6)
+    beads = atoms.replace_positions(system.mapping.positions(atoms.positions))
+    collapsed = beads.positions[:, Structure.of(system).bead]
+    found = model.backmap(system, beads, 1, 0)[0]
+    assert rmsd(found, atoms.positions) < 0.8 * rmsd(collapsed, atoms.positions)
+
+
+def test_samples_differ_seeds_repeat_and_the_mode_is_one(run, system, beads):
+    model, result = run
+    found = model.backmap(system, beads, 2, 7)
+    assert found.shape == (2, 6, system.topology.n_atoms, 3)
+    assert found.dtype == np.float32
+    assert (found[0] != found[1]).any()
+    assert (found == model.backmap(system, beads, 2, 7)).all()
+    mode = Cgvae("fixed", temperature=0.0)
+    mode.load(system, result.best_weights)
+    assert (mode.backmap(system, beads, 1, 1) == mode.backmap(system, beads, 1, 2)).all()
+    np.testing.assert_allclose(system.mapping.positions(found[0]), beads.positions, atol=1e-6)
+
+
+def test_weights_come_back(run, system, beads):
+    model, result = run
+    again = Cgvae("fixed", weights=result.best_weights, preset="nls-mini-ucg-5")
+    again.fit(system, None, 0)
+    assert (again.backmap(system, beads, 1, 0) == model.backmap(system, beads, 1, 0)).all()
+
+
+def test_atoms_are_known_by_name(run, system, build, beads):
+    model, _ = run
+    shuffled = build.system(build.topology(15, shuffled=3), 5)
+    place = {str(atom): atom.index for atom in shuffled.topology.atoms}
+    order = [place[str(atom)] for atom in system.topology.atoms]
+    assert order != sorted(order)
+    found = model.backmap(shuffled, beads, 1, 0)
+    np.testing.assert_allclose(found[:, :, order], model.backmap(system, beads, 1, 0), atol=1e-6)
+
+
+def test_other_systems_are_refused(run, build, beads, tmp_path):
+    model, result = run
+    with pytest.raises(SubmissionError, match="fitted with 84 in 5"):
+        model.backmap(build.system(build.topology(15), 4), beads, 1, 0)
+    with pytest.raises(SubmissionError, match="not fitted"):
+        CgvaeFixed().backmap(build.system(build.topology(15), 5), beads, 1, 0)
+    with pytest.raises(SubmissionError, match="weights of cgvae-fixed"):
+        Cgvae("legacy").load(build.system(build.topology(15), 5), result.best_weights)
+
+
+def test_a_killed_run_follows_the_same_course(system, training, changes, tmp_path):
+    short = (*changes, "training.schedule=plateau", "training.epochs=3")
+
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total, losses):
+        if done == 12:
+            raise KilledError
+
+    whole = Cgvae("fixed", "nls-mini-ucg-5").train(
+        system, training, TrainingRequest(None, short, tmp_path / "whole", seed=1)
+    )
+    with pytest.raises(KilledError):
+        Cgvae("fixed", "nls-mini-ucg-5").train(
+            system, training, TrainingRequest(None, short, tmp_path / "cut", seed=1), kill
+        )
+    resumed = Cgvae("fixed", "nls-mini-ucg-5").train(
+        system, training, TrainingRequest(None, short, tmp_path / "cut", seed=1)
+    )
+    logs = read_log(whole.log.parent), read_log(resumed.log.parent)
+    assert logs[0]["loss"] == logs[1]["loss"]
+    assert logs[0]["rate"] == logs[1]["rate"]
+
+
+def test_rows_are_backmappers_of_their_own():
+    rows = [CgvaeLegacy(), CgvaeFixed(), CgvaeFixedMode()]
+    assert [row.info.name for row in rows] == ["cgvae-legacy", "cgvae-fixed", "cgvae-fixed@mode"]
+    for row in rows:
+        assert isinstance(row, Backmapper)
+        assert isinstance(row, TrainableBackmapper)
+        assert row.info.deterministic == (row.temperature == 0)
+
+
+class TestPosterior:
+    @pytest.fixture
+    def folder(self, system, build, tmp_path):
+        self.atoms = build.frames(system, 6, seed=5)
+        beads = self.atoms.replace_positions(system.mapping.positions(self.atoms.positions))
+        write_input(tmp_path, system, beads, "some-task")
+        return tmp_path
+
+    def test_it_is_a_labelled_folder_of_predictions(self, run, system, folder):
+        model, result = run
+        moved = self.atoms.replace_positions(self.atoms.positions + np.float32([1.0, 2.0, 3.0]))
+        posterior_folder(folder, system.topology, moved, result.best_weights, 300.0, seed=0)
+        row = PredictionFolder(folder)
+        assert row.info.name == "cgvae-fixed-posterior"
+        assert row.info.description.startswith("READS THE ANSWER")
+        assert row.task == "some-task"
+        beads = self.atoms.replace_positions(system.mapping.positions(self.atoms.positions))
+        found = row.backmap(system, beads, 1, 0)
+        np.testing.assert_allclose(system.mapping.positions(found[0]), beads.positions, atol=1e-5)
+        np.testing.assert_allclose(found[0], model.reconstruct(system, self.atoms, 0), atol=1e-4)
+
+    def test_atoms_of_other_frames_are_refused(self, run, system, build, folder):
+        other = build.frames(system, 6, seed=9)
+        with pytest.raises(SubmissionError, match="other frames"):
+            posterior_folder(folder, system.topology, other, run[1].best_weights, 300.0, seed=0)
+
+    def test_the_protocol_has_no_place_for_atoms(self):
+        """``backmap`` is all that the harness calls, and its arguments are beads, counts and a seed."""
+        assert list(Cgvae.backmap.__annotations__) == ["system", "beads", "samples", "seed", "return"]
