@@ -58,7 +58,8 @@ class AllPairs(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Lennard-Jones and Coulomb energies, (frames,) kJ/mol each."""
-        lennard_jones, coulomb = _AllPairs.apply(x, self.strengths)
+        apply: Any = _AllPairs.apply  # torch does not type it
+        lennard_jones, coulomb = apply(x, self.strengths)
         return lennard_jones, coulomb
 
 

@@ -39,7 +39,8 @@ def build(found: Interactions) -> list[tuple[tuple[str, ...], nn.Module]]:
 
     def split(rows: Rows, atoms: int) -> tuple[Rows, Rows]:
         """Rows whose atoms are bonded in a row, and the others."""
-        along, across = [], []
+        along: Rows = []
+        across: Rows = []
         for row in rows:
             in_a_row = all((min(step), max(step)) in bonded for step in itertools.pairwise(row[:atoms]))
             (along if in_a_row else across).append(row)

@@ -1,4 +1,4 @@
-"""Metrics: one small pure module each; definitions in docs/metrics.md."""
+"""Metrics: one small pure module each; `definitions/ID.md` says what each is."""
 
 from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames

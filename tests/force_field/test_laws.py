@@ -56,7 +56,7 @@ def test_forces_can_be_differentiated(dipeptide) -> None:
     (second,) = torch.autograd.grad(projected, x0)
     step = 1e-5
     expected = (slope(x + step * along)[1] - slope(x - step * along)[1]) / (2 * step)
-    assert float((second * along).sum()) == pytest.approx(float(expected), rel=1e-5)
+    assert float((second * along).sum().detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 @settings(max_examples=10, deadline=None)
