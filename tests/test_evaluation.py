@@ -42,8 +42,17 @@ def small(task):
     return Small(card, task.dataset, task.folder)
 
 
+@pytest.fixture(scope="module")
+def plain(small):
+    """The same with two metrics, for what does not depend on which."""
+    metrics = {name: small.card.metrics[name] for name in ("rmsd_angstrom", "bond_length_w1_angstrom")}
+    return type(small)(small.card.model_copy(update={"metrics": metrics}), small.dataset, small.folder)
+
+
 def scores(evaluation):
-    return {name: (s.value, s.low, s.high) for name, s in evaluation.scores.items()}
+    """(value, low, high) by score id, NaN where undefined."""
+    bounds = {name: (s.value, s.low, s.high) for name, s in evaluation.scores.items()}
+    return {name: tuple(math.nan if x is None else x for x in found) for name, found in bounds.items()}
 
 
 @pytest.fixture
@@ -195,29 +204,29 @@ def test_weights_pair_rows_with_the_reference(frames):
         assert (free.prediction.sum(axis=1) == 5).all()
 
 
-def test_resuming_keeps_what_fits_and_reruns_what_does_not(small, tmp_path):
+def test_resuming_keeps_what_fits_and_reruns_what_does_not(plain, tmp_path):
     settings = Settings(tmp_path, resume=True)
     stages = []
-    run_rows(small, plan(small, ["oracle", "bead-centre"], [0]), settings)
+    run_rows(plain, plan(plain, ["oracle", "bead-centre"], [0]), settings)
     again = run_rows(
-        small, plan(small, ["oracle", "bead-centre"], [0]), settings, lambda row, stage: stages.append(stage)
+        plain, plan(plain, ["oracle", "bead-centre"], [0]), settings, lambda row, stage: stages.append(stage)
     )
     assert stages == ["resumed", "resumed"]
     assert [record.model.name for record in again] == ["oracle", "bead-centre"]
-    changed = Task.__new__(type(small))
-    card = small.card.model_copy(update={"version": 2})
+    changed = Task.__new__(type(plain))
+    card = plain.card.model_copy(update={"version": 2})
     object.__setattr__(changed, "card", card)
-    object.__setattr__(changed, "dataset", small.dataset)
-    object.__setattr__(changed, "folder", small.folder)
+    object.__setattr__(changed, "dataset", plain.dataset)
+    object.__setattr__(changed, "folder", plain.folder)
     stages.clear()
     run_rows(changed, plan(changed, ["oracle"], [0]), settings, lambda row, stage: stages.append(stage))
     assert "resumed" not in stages
 
 
-def test_records_of_another_schema_or_altered_are_refused(small, tmp_path):
+def test_records_of_another_schema_or_altered_are_refused(plain, tmp_path):
     settings = Settings(tmp_path, resume=True)
-    run_rows(small, plan(small, ["oracle"], [0]), settings)
-    path = record_path(tmp_path, small.card.name, "oracle", 0)
+    run_rows(plain, plan(plain, ["oracle"], [0]), settings)
+    path = record_path(tmp_path, plain.card.name, "oracle", 0)
     original = path.read_text()
     for change, message in (
         ({"schema_version": 0}, "schema version 0"),
@@ -233,12 +242,12 @@ def test_records_of_another_schema_or_altered_are_refused(small, tmp_path):
         read_record(path)
 
 
-def test_folders_that_cannot_take_records(small, tmp_path):
+def test_folders_that_cannot_take_records(plain, tmp_path):
     file = tmp_path / "file"
     file.write_text("x")
     with pytest.raises(RecordError, match="is a file"):
         prepare_folder(Settings(file))
-    run_rows(small, plan(small, ["oracle"], [0]), Settings(tmp_path / "out"))
+    run_rows(plain, plan(plain, ["oracle"], [0]), Settings(tmp_path / "out"))
     with pytest.raises(RecordError, match="--resume"):
         prepare_folder(Settings(tmp_path / "out"))
     prepare_folder(Settings(tmp_path / "out", resume=True))

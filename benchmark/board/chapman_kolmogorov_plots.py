@@ -31,8 +31,8 @@ def persistence(found: Kinetics) -> Plot | None:
             place = axes[row * sets + number]
             for values, style in ((test.predicted, "--"), (test.estimated, "o")):
                 place.plot(times, values[:, number, number], style, color=colours[name], linewidth=1.2, markersize=3)
-            band = (side[:, number, number] for side in (test.low, test.high))
-            place.fill_between(times, *band, color=colours[name], alpha=0.18, linewidth=0)
+            low, high = (side[:, number, number] for side in (test.low, test.high))
+            place.fill_between(times, low, high, color=colours[name], alpha=0.18, linewidth=0)
             place.set_ylim(0.0, 1.05)
             place.set_xlim(left=0.0)
             place.set_title(f"set {number + 1}" if row == 0 else "")

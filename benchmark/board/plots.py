@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import matplotlib as mpl
 
 from backmapbench.board.boards import Board
@@ -37,7 +39,7 @@ def draw(board: Board) -> list[Plot]:
 
 
 def _structure(board: Board, found: dict[str, Summed]) -> list[Plot | None]:
-    drawn = {
+    drawn: dict[str, Callable[[Summed], Plot | None]] = {
         "energy_w1_kt": lambda each: by_row(board, each, ENERGY),
         "bond_length_w1_angstrom": lambda each: by_class(board, each, BONDS),
         "angle_w1_degree": lambda each: by_class(board, each, ANGLES),

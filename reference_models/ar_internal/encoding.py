@@ -16,21 +16,23 @@ class Encoding:
     """Splits internal coordinates (frames, placed, 3) into what is constant, nearly Gaussian, and freely rotating.
 
     Bonds and angles that do not move in training (constraints) are constants. A torsion is free when a share of the
-    training frames lies more than 90 degrees from its circular mean: a Gaussian about the mean would be wrong. All
-    others are Gaussian after standardising; a torsion's deviation is taken the short way round.
+    training frames lies more than 90 degrees from its circular mean, or its deviation exceeds ``widest``, rad: a
+    Gaussian about the mean would be wrong. All others are Gaussian after standardising; a torsion's deviation is taken
+    the short way round.
 
     Attributes:
         gaussian: bool (placed, 3), coordinates drawn from the Gaussian.
         free: rows of the freely rotating torsions, (free,).
     """
 
-    def __init__(self, internal: NDArray[np.float64], settings: EncodingSettings) -> None:
+    def __init__(self, internal: NDArray[np.float64], settings: EncodingSettings, widest: float = np.inf) -> None:
         self._mean = internal.mean(axis=0)
         self._mean[:, TORSION] = np.angle(np.exp(1j * internal[:, :, TORSION]).mean(axis=0))
         offset = self._offset(internal)
         self._deviation = np.sqrt((offset**2).mean(axis=0))
         far = (np.abs(offset[:, :, TORSION]) > np.pi / 2).mean(axis=0)
-        self.free = np.flatnonzero(far > settings.free_share)
+        wide = self._deviation[:, TORSION] > widest
+        self.free = np.flatnonzero((far > settings.free_share) | wide)
         self.gaussian = self._deviation > settings.smallest_deviation
         self.gaussian[self.free, TORSION] = False
 

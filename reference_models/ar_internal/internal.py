@@ -26,21 +26,22 @@ def measure(tree: PlacementTree, positions: NDArray[np.floating]) -> NDArray[np.
 
 
 def place(tree: PlacementTree, beads: NDArray[np.floating], internal: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Inverse of ``measure``: atoms (frames, atoms, 3) of beads (frames, beads, 3), nm, and internal coordinates.
+    """Inverse of ``measure``: atoms (..., atoms, 3) of roots (..., roots, 3), nm, and internal coordinates.
 
-    Beads' atoms stay exactly at the beads. Each other atom is placed from its references by the natural extension
-    reference frame (Parsons et al., J. Comput. Chem. 26, 1063, 2005).
+    Roots' atoms stay exactly where they are. Each other atom is placed from its references by the natural extension
+    reference frame (Parsons et al., J. Comput. Chem. 26, 1063, 2005), all atoms whose references are known at once.
     """
-    atoms = np.empty((len(beads), tree.size, 3))
-    atoms[:, tree.roots] = beads
-    for row, (atom, (parent, pivot, far)) in enumerate(zip(tree.atoms, tree.references, strict=True)):
-        length, angle, torsion = (internal[:, row, column, None] for column in range(3))
-        axis = _unit(atoms[:, parent] - atoms[:, pivot])
-        normal = _unit(np.cross(atoms[:, pivot] - atoms[:, far], axis))
+    atoms = np.empty((*beads.shape[:-2], tree.size, 3))
+    atoms[..., tree.roots, :] = beads
+    for rows in tree.generations:
+        parent, pivot, far = (atoms[..., tree.references[rows, column], :] for column in range(3))
+        length, angle, torsion = (internal[..., rows, column, None] for column in range(3))
+        axis = _unit(parent - pivot)
+        normal = _unit(np.cross(pivot - far, axis))
         inward = np.cross(normal, axis)
         sine = np.sin(angle)
         step = -np.cos(angle) * axis + sine * np.cos(torsion) * inward + sine * np.sin(torsion) * normal
-        atoms[:, atom] = atoms[:, parent] + length * step
+        atoms[..., tree.atoms[rows], :] = parent + length * step
     return atoms
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import mdtraj
 import numpy as np
@@ -39,22 +40,38 @@ class PlacementTree:
         """Number of atoms in the molecule."""
         return len(self.roots) + len(self.atoms)
 
+    @cached_property
+    def generations(self) -> tuple[NDArray[np.intp], ...]:
+        """Rows of ``atoms`` that can be placed at once: all their references lie in earlier generations or are roots."""
+        generation = np.zeros(self.size, dtype=np.intp)
+        for atom, references in zip(self.atoms, self.references, strict=True):
+            generation[atom] = 1 + generation[references].max()
+        return tuple(np.flatnonzero(generation[self.atoms] == level) for level in range(1, generation.max() + 1))
+
 
 def placement_tree(system: System, frames: NDArray[np.floating]) -> PlacementTree:
-    """Tree for a mapping of single atoms; ``frames`` (frames, atoms, 3) show which references ever lie on a line.
+    """Tree whose roots are the beads, for a mapping of single atoms; otherwise as ``tree_from_roots``.
 
-    Atoms fewer bonds from a bead come first, heavy ones before hydrogens, so that a hydrogen's torsion is measured
-    against its heavy siblings. References are the placed atoms nearest in bonds to the parent, beads' atoms first: the
+    Raises UnsupportedTaskError for beads of several atoms or that share an atom and fewer than three beads as well.
+    """
+    return tree_from_roots(system.topology, _roots(system), frames)
+
+
+def tree_from_roots(
+    topology: mdtraj.Topology, roots: NDArray[np.intp], frames: NDArray[np.floating]
+) -> PlacementTree:
+    """Tree that grows from ``roots``; ``frames`` (frames, atoms, 3) show which references ever lie on a line.
+
+    Atoms fewer bonds from a root come first, heavy ones before hydrogens, so that a hydrogen's torsion is measured
+    against its heavy siblings. References are the placed atoms nearest in bonds to the parent, roots first: the
     first child of a parent gets a true torsion, its siblings improper torsions relative to it.
 
-    Raises UnsupportedTaskError for beads of several atoms or that share an atom, fewer than three beads, atoms that
-    bonds do not connect to a bead, or references that all lie on a line.
+    Raises UnsupportedTaskError for atoms that bonds do not connect to a root, or references that all lie on a line.
     """
-    roots = _roots(system)
-    atoms, parents = _order(system.topology, roots)
-    heavy = np.array([atom.element is None or atom.element.number > 1 for atom in system.topology.atoms])
-    is_root = np.isin(np.arange(system.topology.n_atoms), roots)
-    bonds = dijkstra(_adjacency(system.topology), indices=parents, unweighted=True)
+    atoms, parents = _order(topology, roots)
+    heavy = np.array([atom.element is None or atom.element.number > 1 for atom in topology.atoms])
+    is_root = np.isin(np.arange(topology.n_atoms), roots)
+    bonds = dijkstra(bonded_matrix(topology), indices=parents, unweighted=True)
     sample = np.asarray(frames[:: max(1, len(frames) // CHECKED_FRAMES)], dtype=np.float64)
     placed = list(roots)
     references = np.empty((len(atoms), 3), dtype=np.intp)
@@ -63,7 +80,7 @@ def placement_tree(system: System, frames: NDArray[np.floating]) -> PlacementTre
             (other for other in placed if other != parent and np.isfinite(bonds[row, other])),
             key=lambda other: (bonds[row, other], not is_root[other], not heavy[other], other),
         )
-        references[row] = (parent, *_off_line(sample, parent, near[:CHECKED_REFERENCES], system.topology.atom(atom)))
+        references[row] = (parent, *_off_line(sample, parent, near[:CHECKED_REFERENCES], topology.atom(atom)))
         placed.append(atom)
     return PlacementTree(roots, atoms, references)
 
@@ -87,7 +104,7 @@ def _roots(system: System) -> NDArray[np.intp]:
 
 def _order(topology: mdtraj.Topology, roots: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Atoms to place, in order, and the bonded parent of each."""
-    adjacency = _adjacency(topology)
+    adjacency = bonded_matrix(topology)
     levels, _, _ = dijkstra(adjacency, indices=roots, unweighted=True, min_only=True, return_predecessors=True)
     if not np.isfinite(levels).all():
         lost = topology.atom(int(np.flatnonzero(~np.isfinite(levels))[0]))
@@ -103,7 +120,8 @@ def _order(topology: mdtraj.Topology, roots: NDArray[np.intp]) -> tuple[NDArray[
     return np.array(atoms, dtype=np.intp), np.array(parents, dtype=np.intp)
 
 
-def _adjacency(topology: mdtraj.Topology) -> sparse.csr_array:
+def bonded_matrix(topology: mdtraj.Topology) -> sparse.csr_array:
+    """Which atoms are bonded: symmetric, (atoms, atoms)."""
     pairs = np.array([(bond[0].index, bond[1].index) for bond in topology.bonds], dtype=np.int32).reshape(-1, 2)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     size = topology.n_atoms

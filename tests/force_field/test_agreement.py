@@ -50,8 +50,10 @@ def test_energies_and_forces_are_those_of_the_reference_platform(name: str, make
     found = single(case.tensor())
     assert found.dtype == torch.float32
     assert (np.abs(found.numpy() - energies) <= 1e-5 * scale).all()
-    # The frame as built is near a minimum: its forces are differences of forces a thousand times larger.
-    assert off(single.forces(case.tensor()).numpy()[1:], forces[1:]) < 1e-4
+    # The dipeptide as built is near its minimum under OBC2: 50 kJ/(mol nm) is left of bond forces of 600, which a bond
+    # length's last bit in float32 changes by 0.007.
+    first = 1 if name == "dipeptide obc2" else 0
+    assert off(single.forces(case.tensor()).numpy()[first:], forces[first:]) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["dipeptide gbn2", "chignolin charmm36", "villin obc2"])
