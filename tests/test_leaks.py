@@ -18,7 +18,8 @@ class Spy:
         SEEN["training"], SEEN["system"] = training, system
 
     def backmap(self, system, beads, samples, seed):
-        SEEN["beads"] = beads
+        SEEN.setdefault("beads", beads)  # the whole split; then frames with their neighbours, for samples
+        SEEN["windows"] = beads
         return np.repeat(beads.positions[None, :, :1], system.topology.n_atoms, axis=2).repeat(samples, axis=0)
 
 
@@ -44,6 +45,12 @@ def test_beads_are_the_mapped_reference_and_share_no_memory(task, seen):
     while array is not None:
         assert array.shape[-2] == 6
         array = array.base
+
+
+def test_windows_hold_beads_of_the_same_split_alone(seen):
+    whole = {frame.tobytes() for frame in seen["beads"].positions}
+    assert seen["windows"] is not seen["beads"]
+    assert {frame.tobytes() for frame in seen["windows"].positions} <= whole
 
 
 def test_the_origin_is_a_function_of_the_beads(seen):

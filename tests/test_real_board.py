@@ -1,5 +1,7 @@
 """What must hold on the real board: every row run on the embedded data, all frames, with 100 bootstrap replicates."""
 
+import dataclasses
+import functools
 import math
 from itertools import pairwise
 
@@ -11,57 +13,167 @@ from backmapbench.board.standings import judge
 from backmapbench.controls import CONTROLS
 from backmapbench.runner import PROTOCOL_CONTROLS, Settings, plan, run_rows
 from backmapbench.submissions.registry import installed_models
-from backmapbench.tasks import Task
+from backmapbench.tasks import embedded_tasks, load_task
 
 JITTERS = ["jitter-0.05", "jitter-0.1", "jitter-0.3"]
-STRUCTURE = ["ged", "clash_percent", "chirality_percent", "hidden_torsion_jsd"]
-GROWING = ["rmsd_angstrom", "energy_w1_kt", "bond_length_w1_angstrom", "cg_consistency_angstrom"]
-ENSEMBLE = ["energy_w1_kt", "bond_length_w1_angstrom", "chirality_percent", "hidden_torsion_jsd"]
+STRUCTURE = ["ged", "clash_percent", "chirality_percent", "cis_omega_percent", "hidden_torsion_jsd"]
+GROWING = [
+    "rmsd_angstrom",
+    "lddt",
+    "energy_w1_kt",
+    "energy_terms_w1_kt",
+    "bond_length_w1_angstrom",
+    "angle_w1_degree",
+    "cg_consistency_angstrom",
+]
+ENSEMBLE = [
+    "energy_w1_kt",
+    "energy_terms_w1_kt",
+    "bond_length_w1_angstrom",
+    "angle_w1_degree",
+    "torsion_jsd",
+    "rg_w1_angstrom",
+    "chirality_percent",
+    "hidden_torsion_jsd",
+]
 TEMPORAL = ["velocity_w1", "frame_jump", "hidden_torsion_timescale_log_error"]
 KINETIC_BEADS = ["fes_rmse_kt", "timescale_log_error", "eigenvector_error"]
+SAMPLED = {"energy_score_angstrom", "calibration", "diversity_angstrom"}
+SMALLEST_LDDT = 0.01  # noise of 0.05 Angstrom moves no distance by the first threshold of 0.5
+QUICK = ["adp-mini-temporal", "cln-mini-temporal", "villin-mini-ucg-5", "nls-mini-ucg-8"]
+TASKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in embedded_tasks()]
 
 
-@pytest.fixture(scope="module")
-def standings(task, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("board")
+def _standings(task, folder, names):
     uncertainty = task.card.uncertainty.model_copy(update={"replicates": 100})
-    quick = Task(task.card.model_copy(update={"uncertainty": uncertainty}), task.dataset)
-    names = [*CONTROLS, *(model.name for model in installed_models())]
-    run_rows(quick, plan(quick, names, [0]), Settings(folder))
+    card = task.card.model_copy(update={"uncertainty": uncertainty})
+    quick = dataclasses.replace(task, card=card)
+    run_rows(quick, plan(quick, names, [0]), Settings(folder, skip_unsupported=True))
     (board,) = collect(folder)
     return judge(board)
 
 
 @pytest.fixture(scope="module")
+def standings(task, tmp_path_factory):
+    """The board of alanine dipeptide with all models."""
+    names = [*CONTROLS, *(model.name for model in installed_models())]
+    return _standings(task, tmp_path_factory.mktemp("board"), names)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def controls(request, tmp_path_factory):
+    """The board of every embedded task with its control rows."""
+    folder = tmp_path_factory.mktemp("controls")
+    return _standings(load_task(request.param), folder, [*CONTROLS, *PROTOCOL_CONTROLS])
+
+
+@pytest.fixture(scope="module")
 def value(standings):
     """``value(row, score)``: the number in a cell that was computed."""
+    return functools.partial(_value, standings)
+
+
+@pytest.fixture(scope="module")
+def of(controls):
+    """The same on the board of controls; None for a score that the task does not have."""
+    known = {score.id for score in controls.board.scores}
 
     def look_up(row, score):
-        cell = standings.board.cell(row, score)
-        assert cell.status == "ok", (row, score, cell)
-        return cell.value
+        applies = score in known and controls.board.cell(row, score).status != "not applicable"
+        return _value(controls, row, score) if applies else None
 
     return look_up
+
+
+def _value(standings, row, score):
+    cell = standings.board.cell(row, score)
+    assert cell.status == "ok", (row, score, cell)
+    return cell.value
 
 
 def learned(standings):
     return [row.name for row in standings.board.rows if not row.control]
 
 
-def test_every_row_is_there(standings):
-    assert {row.name for row in standings.board.rows if row.control} == {*CONTROLS, *PROTOCOL_CONTROLS}
+def test_every_row_is_there(controls, standings):
+    board = controls.board
+    wanted = {name for name, control in CONTROLS.items() if control.present(load_task(board.task))}
+    assert {row.name for row in board.rows if row.control} == {*wanted, *PROTOCOL_CONTROLS}
     assert learned(standings)
-    ranked = [score.id for score in standings.board.scores if score.ranked]
-    for row in standings.board.rows:
-        assert all(row.cells[score].status in {"ok", "no pair"} for score in ranked), row.name
+    ranked = [score.id for score in board.scores if score.ranked]
+    for row in board.rows:
+        for score in ranked:
+            assert row.cells[score].status in {"ok", "no pair", "not applicable"}, (row.name, score)
+    applicable = [score for score in ranked if board.cell("oracle", score).status == "ok"]
+    assert len(applicable) >= 15
 
 
-def test_oracle_is_exactly_zero(standings, value):
-    assert oracle_errors(standings.board) == []
-    for score in standings.board.scores:
-        if score.ranked:
-            cell = standings.board.cell("oracle", score.id)
+def test_oracle_is_exactly_zero(controls):
+    board = controls.board
+    assert oracle_errors(board) == []
+    for score in board.scores:
+        cell = board.cell("oracle", score.id)
+        if score.ranked and cell.status == "ok":
             assert (cell.value, cell.low, cell.high) == (0, 0, 0), score.id
+
+
+def test_growing_jitter_grows_strictly(of):
+    seen = 0
+    for score in GROWING:
+        errors = [of(row, score) for row in ("oracle", *JITTERS)]
+        if None not in errors:
+            seen += 1
+            slack = SMALLEST_LDDT if score == "lddt" else 0.0
+            assert all(before < after or after < slack for before, after in pairwise(errors)), (score, errors)
+    assert seen >= 5
+
+
+def test_growing_jitter_lowers_no_structural_error(of):
+    for score in STRUCTURE:
+        errors = [of(row, score) for row in ("oracle", *JITTERS)]
+        if None not in errors:
+            assert all(before <= after for before, after in pairwise(errors)), (score, errors)
+
+
+def test_shuffling_leaves_ensembles_alone(of):
+    for score in ENSEMBLE:
+        if of("shuffled", score) is not None:
+            assert of("shuffled", score) == pytest.approx(0, abs=1e-9), score
+
+
+def test_shuffling_destroys_pairs(of):
+    for score in ("rmsd_angstrom", "cg_consistency_angstrom"):
+        assert of("shuffled", score) > of("jitter-0.3", score)
+
+
+def test_mirror_keeps_internal_distances_and_turns_handedness(of):
+    assert of("mirror", "bond_length_w1_angstrom") < 1e-4
+    assert of("mirror", "ged") == 0
+    assert of("mirror", "chirality_percent") == pytest.approx(100, abs=0.01)
+    assert of("mirror", "rmsd_angstrom") > 0.5
+    if of("mirror", "energy_w1_kt") is not None:
+        assert of("mirror", "energy_w1_kt") < 1e-3
+
+
+def test_bead_centre_honours_beads_and_destroys_geometry(of):
+    assert of("bead-centre", "cg_consistency_angstrom") < 1e-3
+    for score in ("ged", "bond_length_w1_angstrom", "angle_w1_degree"):
+        assert of("bead-centre", score) > of("jitter-0.3", score), score
+
+
+def test_lookup_is_made_of_real_frames(of):
+    for score in ("ged", "bond_length_w1_angstrom", "angle_w1_degree", "clashscore"):
+        assert of("lookup", score) < of("jitter-0.1", score), score
+    assert of("lookup", "cg_consistency_angstrom") > 0
+
+
+def test_conditional_md_draws_from_the_truth(controls, of):
+    """Where a task has it: real geometry at the very beads, and a spread that the truth could be one sample of."""
+    if "conditional-md" not in {row.name for row in controls.board.rows}:
+        pytest.skip(f"no conditional MD of {controls.board.task} is embedded")
+    assert of("conditional-md", "cg_consistency_angstrom") < 0.01
+    assert of("conditional-md", "ged") <= of("jitter-0.1", "ged")
+    assert of("conditional-md", "calibration") < 0.25
 
 
 def test_no_learned_row_looks_like_a_leak(standings):
@@ -78,23 +190,6 @@ def test_a_row_that_reads_the_answer_is_suspected(standings):
     assert any("thief" in text for text in suspected_leaks(accused))
 
 
-@pytest.mark.parametrize("score", GROWING)
-def test_growing_jitter_grows_strictly(value, score):
-    errors = [0.0, *(value(row, score) for row in JITTERS)]
-    assert all(before < after for before, after in pairwise(errors)), errors
-
-
-@pytest.mark.parametrize("score", STRUCTURE)
-def test_growing_jitter_lowers_no_structural_error(value, score):
-    errors = [0.0, *(value(row, score) for row in JITTERS)]
-    assert all(before <= after for before, after in pairwise(errors)), errors
-
-
-@pytest.mark.parametrize("score", ENSEMBLE)
-def test_shuffling_leaves_ensembles_alone(value, score):
-    assert value("shuffled", score) == pytest.approx(0, abs=1e-9)
-
-
 @pytest.mark.parametrize("score", TEMPORAL)
 def test_shuffling_destroys_time(standings, score):
     board = standings.board
@@ -106,21 +201,6 @@ def test_shuffling_destroys_kinetics(value, score):
     """Values alone: a resampled fresh MD may lack the rare crossing of phi, so its interval is wide."""
     assert value("shuffled", score) > 0.9
     assert value("shuffled", score) > 10 * value("fresh-md", score)
-
-
-@pytest.mark.parametrize("score", ["rmsd_angstrom", "cg_consistency_angstrom"])
-def test_shuffling_destroys_pairs(value, score):
-    assert value("shuffled", score) > value("jitter-0.3", score)
-
-
-def test_mirror_keeps_internal_distances_and_energy_and_turns_handedness(standings, value):
-    assert value("mirror", "energy_w1_kt") < 1e-3
-    assert value("mirror", "bond_length_w1_angstrom") < 1e-4
-    assert value("mirror", "ged") == 0
-    assert value("mirror", "chirality_percent") == pytest.approx(100)
-    assert value("mirror", "rmsd_angstrom") > 0.5
-    board = standings.board
-    assert board.cell("mirror", "hidden_torsion_jsd").low > board.cell("fresh-md", "hidden_torsion_jsd").high
 
 
 @pytest.mark.parametrize("score", KINETIC_BEADS)

@@ -16,10 +16,10 @@ from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import angles
-from backmapbench.metrics.histograms import ClassHistogram, cell_wasserstein, count, picture
+from backmapbench.metrics.histograms import cell_wasserstein, count
 from backmapbench.metrics.selections import neighbours, symbol
 
-CELL_DEGREE = 1e-3
+CELL_DEGREE = 1e-2
 CELLS = round(180 / CELL_DEGREE)
 UNDEFINED = "undefined "
 """What the names of these statistics begin with."""
@@ -32,7 +32,7 @@ class Angle(Metric):
     Angles are those between two bonds of the topology that share an atom. They are pooled over the angles of one triple
     of elements ("C-N-H": the vertex in the middle, the ends unordered), over frames and samples; the score is the mean
     over these classes, weighted by their angles (paper 000 figs 17-20 show the classes). Angles are counted in cells of
-    0.001 degree: the score is exact to 0.001. An undefined angle (an atom on its neighbour, or at no finite place)
+    0.01 degree: the score is exact to 0.01. An undefined angle (an atom on its neighbour, or at no finite place)
     counts as worst: all those of a class count as 0 or all as 180 degrees, whichever is farther from the reference.
     Their share is reported.
 
@@ -90,14 +90,6 @@ class Angle(Metric):
         return {
             "angle_w1_degree": total / sum(sizes.values()),
             "angle_undefined_percent": 100 * lost / counted if counted > 0 else float("nan"),
-        }
-
-    def histograms(self, statistics: Statistics) -> dict[str, ClassHistogram]:
-        """Densities of the defined angles by element triple, degrees, for pictures (paper 000 figs 17-20)."""
-        x, y = statistics.reference, statistics.prediction
-        return {
-            name: picture(x[name], y[name], CELL_DEGREE, "degree", len(triples))
-            for name, triples in self.classes.items()
         }
 
     def _distance(self, statistics: Statistics, name: str) -> float:

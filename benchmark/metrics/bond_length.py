@@ -13,7 +13,7 @@ from scipy import sparse
 from backmapbench.errors import DataError
 from backmapbench.metrics.base import Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
-from backmapbench.metrics.histograms import ClassHistogram, cell_wasserstein, count, picture
+from backmapbench.metrics.histograms import cell_wasserstein, count
 from backmapbench.metrics.selections import symbol
 
 CELL_NM = 1e-5
@@ -70,15 +70,6 @@ class BondLength(Metric):
         """The mean over classes; NaN where a side has no frames."""
         total = sum(len(bonds) * self._distance(statistics, name) for name, bonds in self.classes.items())
         return {self.id: ANGSTROM_PER_NM * total / sum(len(bonds) for bonds in self.classes.values())}
-
-    def histograms(self, statistics: Statistics) -> dict[str, ClassHistogram]:
-        """Densities of bond lengths by element pair, nm, for pictures (paper 000 figs 17-20)."""
-        return {
-            name: picture(
-                statistics.reference[name], statistics.prediction[name], CELL_NM, "nm", len(self.classes[name])
-            )
-            for name in self.classes
-        }
 
     def _distance(self, statistics: Statistics, name: str) -> float:
         found, expected = (sparse.csr_array(part[name]) for part in (statistics.prediction, statistics.reference))

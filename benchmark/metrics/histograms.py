@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -11,55 +9,6 @@ from scipy import sparse
 DENSE_SPAN = 8
 """Cells of a span per occupied cell up to which a sum over all of them is the faster one."""
 COUNTED_CELLS_PER_VALUE = 16  # up to here counting every cell is cheaper than sorting the values
-
-
-@dataclass(frozen=True, eq=False)
-class ClassHistogram:
-    """Densities of one class of values on both sides, for pictures.
-
-    Attributes:
-        edges: cell edges (bins + 1,), in ``unit``.
-        reference, prediction: probability densities (bins,), 1 / ``unit``; what lies outside the edges is not shown but
-            counts in the norm.
-        unit: unit of the values.
-        weight: values per frame in this class, its weight in the score.
-    """
-
-    edges: NDArray[np.float64]
-    reference: NDArray[np.float64]
-    prediction: NDArray[np.float64]
-    unit: str
-    weight: int
-
-
-def picture(
-    reference: sparse.csr_array, prediction: sparse.csr_array, width: float, unit: str, weight: int, bins: int = 100
-) -> ClassHistogram:
-    """Fine histograms (1, cells) of ``width`` from 0 as densities on at most ``bins`` common cells, for a picture.
-
-    The cells span all but 1 permille of either side at each end, so that a few strays do not flatten the rest.
-    """
-    rows = [sparse.csr_array(side) for side in (reference, prediction)]
-    ends = [_bulk(row) for row in rows if row.sum() > 0]
-    low, high = min((end[0] for end in ends), default=0), max((end[1] for end in ends), default=0) + 1
-    step = -(-(high - low) // bins)
-    number = -(-(high - low) // step)
-    densities = []
-    for row in rows:
-        shown = (row.indices >= low) & (row.indices < low + number * step)
-        counts = np.bincount((row.indices[shown] - low) // step, weights=row.data[shown], minlength=number)
-        densities.append(counts / (max(float(row.sum()), 1.0) * step * width))
-    edges = np.asarray((low + step * np.arange(number + 1)) * width, dtype=np.float64)
-    return ClassHistogram(edges, densities[0], densities[1], unit, weight)
-
-
-def _bulk(row: sparse.csr_array) -> tuple[int, int]:
-    """Cells between which all but 1 permille at each end lies, both included."""
-    order = np.argsort(row.indices)
-    below = np.cumsum(row.data[order]) / row.data.sum()
-    cells = row.indices[order]
-    last = len(cells) - 1
-    return int(cells[np.searchsorted(below, 0.001)]), int(cells[min(last, int(np.searchsorted(below, 0.999)))])
 
 
 def count(values: NDArray[np.floating], width: float, bins: int, lowest: float = 0.0) -> sparse.csr_array:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
-from backmapbench.metrics.histograms import ClassHistogram, cell_median, cell_wasserstein, count, picture
+from backmapbench.metrics.histograms import cell_median, cell_wasserstein, count
 from backmapbench.metrics.selections import heavy_atoms
 
 CELL_NM = 1e-5
@@ -63,11 +63,6 @@ class RadiusOfGyration(Metric):
             "rg_w1_angstrom": ANGSTROM_PER_NM * cell_wasserstein(x, y, CELL_NM),
             "rg_median_shift_angstrom": ANGSTROM_PER_NM * (cell_median(y, CELL_NM) - cell_median(x, CELL_NM)),
         }
-
-    def histograms(self, statistics: Statistics) -> dict[str, ClassHistogram]:
-        """Densities of the radius of gyration, nm, for pictures (paper 002 fig. 7)."""
-        x, y = statistics.reference["radii"], statistics.prediction["radii"]
-        return {"Rg": picture(x, y, CELL_NM, "nm", 1)}
 
 
 def radii(xyz: NDArray[np.floating]) -> NDArray[np.float64]:

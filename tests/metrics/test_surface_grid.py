@@ -46,7 +46,7 @@ def test_independent_frames_weigh_alike(still: MetricContext) -> None:
     assert (metric.space, metric.lead) == (None, 0)
     frames = Frames(still.reference.positions[None])
     part = metric.statistics(frames, frames).reference
-    assert set(part) == {"visits", "frames"}
+    assert set(part) == {"visits", "frames", "extent"}
     values = metric.grid.coordinates.series(frames)
     edges = [np.linspace(low, high, 11) for low, high in zip(metric.grid.low, metric.grid.high, strict=True)]
     counts = np.histogram2d(*values.T, edges)[0].ravel()

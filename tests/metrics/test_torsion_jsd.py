@@ -111,17 +111,6 @@ def test_opposite_angles_are_as_far_apart_as_pseudo_counts_let_them(
     assert 0.95 < evaluate(metric, frames, mirrored)["torsion_jsd_phi"] < 1.0
 
 
-def test_pictures_by_kind(peptide_context: MetricContext) -> None:
-    metric, xyz = TorsionJsd.fit(peptide_context), peptide_context.reference.positions
-    found = metric.histograms(metric.statistics(Frames(xyz[None]), Frames(xyz[None])))
-    assert list(found) == list(KINDS)
-    for kind, shown in found.items():
-        angles = np.degrees(torsions(xyz, metric.quads[metric.kinds == KINDS.index(kind)]))
-        expected, _ = np.histogram(angles, shown.edges, density=True)
-        assert shown.reference == pytest.approx(expected)
-        assert (shown.reference * np.diff(shown.edges)).sum() == pytest.approx(1.0)
-
-
 def test_a_molecule_without_torsions_is_refused(
     make_context: Callable[..., MetricContext], make_topology: Callable[..., mdtraj.Topology]
 ) -> None:
