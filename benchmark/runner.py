@@ -278,7 +278,7 @@ def _record(
         ),
         seed=row.seed,
         samples=prediction.shape[0],
-        blocks=len(task.atoms(task.card.splits.scored).lengths),
+        blocks=evaluation.blocks,
         frames=prediction.shape[1],
         replicates=task.card.uncertainty.replicates,
         metrics=evaluation.metrics,

@@ -22,16 +22,15 @@ UNDEFINED_HERE = {"cis_omega_percent_proline"}
 """Variants that alanine dipeptide has nothing to measure of."""
 
 
-@pytest.fixture(scope="module")
-def small(task):
-    """The task on the first frames of every test trajectory, with few replicates; fresh MD is cut otherwise."""
+def shortened(task, test, fresh):
+    """The task on the first frames of trajectories, (frames, trajectories) of each split, with few replicates."""
 
-    class Small(Task):
+    class Short(Task):
         def atoms(self, split):
             data = super().atoms(split)
             if split not in {"test", "fresh"}:
                 return data
-            frames, number = (150, 20) if split == "test" else (210, 13)
+            frames, number = test if split == "test" else fresh
             kept = np.concatenate([data.positions[part][:frames] for part in data.slices[:number]])
             return Trajectories(kept, (frames,) * number, data.frame_ps)
 
@@ -39,7 +38,19 @@ def small(task):
     metrics = dict(task.card.metrics)
     metrics["hidden_torsion_timescale_log_error"] = {"maximum_lag_frames": 60}
     card = task.card.model_copy(update={"uncertainty": uncertainty, "metrics": metrics})
-    return Small(card, task.dataset, task.folder)
+    return Short(card, task.dataset, task.folder)
+
+
+@pytest.fixture(scope="module")
+def small(task):
+    """Twenty short trajectories; fresh MD is cut otherwise."""
+    return shortened(task, (100, 20), (130, 13))
+
+
+@pytest.fixture(scope="module")
+def tiny(task):
+    """So few frames that each may be a chunk of its own."""
+    return shortened(task, (70, 3), (70, 3))
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +73,23 @@ def blocks_of(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def whole(small):
-    """Scores of a jittered row in whole trajectories, and cut into blocks of 50 frames, each in chunks of 2000."""
-    prediction = CONTROLS["jitter-0.1"].make(small, 0)
+def whole(tiny):
+    """Scores of a jittered row in whole trajectories, and cut into blocks of 20 frames, each in chunks of 2000."""
+    prediction = CONTROLS["jitter-0.1"].make(tiny, 0)
     found = {}
-    for frames in (math.inf, 50.0):
+    for frames in (math.inf, 20.0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(evaluation, "task_block_frames", lambda task, reference, frames=frames: frames)
-            found[frames] = scores(Evaluator(small, chunk_frames=2000).evaluate(prediction))
+            found[frames] = scores(Evaluator(tiny, chunk_frames=2000).evaluate(prediction))
     return found
 
 
-@pytest.mark.parametrize(("chunk_frames", "block_frames"), [(1, math.inf), (7, 50.0), (1000, math.inf)])
-def test_chunks_change_nothing(small, whole, blocks_of, chunk_frames, block_frames):
+@pytest.mark.parametrize(("chunk_frames", "block_frames"), [(1, math.inf), (7, 20.0), (1000, math.inf)])
+def test_chunks_change_nothing(tiny, whole, blocks_of, chunk_frames, block_frames):
     blocks_of(block_frames)
     whole = whole[block_frames]
-    prediction = CONTROLS["jitter-0.1"].make(small, 0)
-    cut = scores(Evaluator(small, chunk_frames=chunk_frames).evaluate(prediction))
+    prediction = CONTROLS["jitter-0.1"].make(tiny, 0)
+    cut = scores(Evaluator(tiny, chunk_frames=chunk_frames).evaluate(prediction))
     assert whole.keys() == cut.keys()
     for name, expected in whole.items():
         assert cut[name] == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True), name
@@ -86,8 +97,8 @@ def test_chunks_change_nothing(small, whole, blocks_of, chunk_frames, block_fram
 
 def test_cutting_trajectories_into_blocks_changes_intervals_alone(whole):
     for name, (value, _, _) in whole[math.inf].items():
-        assert whole[50.0][name][0] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), name
-    assert any(whole[50.0][name][1:] != bounds[1:] for name, bounds in whole[math.inf].items())
+        assert whole[20.0][name][0] == pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True), name
+    assert any(whole[20.0][name][1:] != bounds[1:] for name, bounds in whole[math.inf].items())
 
 
 @pytest.mark.parametrize("block_frames", [math.inf, 50.0])
@@ -182,7 +193,8 @@ def test_records_keep_block_statistics_that_give_the_scores_again(small, tmp_pat
     rows = plan(small, ["jitter-0.05"], [0])
     (record,) = run_rows(small, rows, Settings(tmp_path))
     statistics, replicates = read_statistics(record_path(tmp_path, small.card.name, "jitter-0.05", 0))
-    for metric in small.metrics():
+    assert statistics.keys() == {name for name, entry in record.metrics.items() if entry.status == "ok"}
+    for metric in (each for each in small.metrics() if each.id in statistics):
         stacked = Stacked(statistics[metric.id])
         pieces = next(value.shape[0] for part in stacked.parts.values() for value in part.values())
         again = metric.value(stacked.merge(np.ones(pieces), np.ones(pieces)))

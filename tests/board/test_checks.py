@@ -1,4 +1,4 @@
-from backmapbench.board.checks import check
+from backmapbench.board.checks import check, suspected_leaks
 from backmapbench.board.rows import collect
 
 
@@ -38,6 +38,29 @@ def test_a_leak_in_bond_lengths_is_found_too(tmp_path, kit):
     kit.write_controls(tmp_path)
     kit.write_row(tmp_path, "cheat", kit.GOOD | {"bond_length_w1_angstrom": 1e-4}, kind="model")
     assert "bond_length_w1_angstrom" in texts(tmp_path)[0]
+
+
+def test_closer_than_the_conditional_mean_is_a_leak(tmp_path, kit):
+    kit.write_controls(tmp_path)
+    kit.write_row(tmp_path, "conditional-md", {"rmsd_angstrom": 0.6}, kind="control")
+    kit.write_row(tmp_path, "fine", kit.GOOD | {"rmsd_angstrom": 0.5}, kind="model")
+    assert texts(tmp_path) == []
+    kit.write_row(tmp_path, "cheat", kit.GOOD | {"rmsd_angstrom": 0.2}, kind="model")
+    (text,) = texts(tmp_path)
+    assert "cheat" in text
+    assert "conditional MD" in text
+
+
+def test_far_below_a_floor_whose_interval_reaches_zero_is_a_leak(tmp_path, kit):
+    kit.write_controls(tmp_path)
+    board = collect(tmp_path)[0]
+    fresh = board.row("fresh-md")
+    wide = fresh.cells["energy_w1_kt"].__class__(**(vars(fresh.cells["energy_w1_kt"]) | {"low": 0.0}))
+    fresh.cells["energy_w1_kt"] = wide
+    kit.write_row(tmp_path, "cheat", kit.GOOD | {"energy_w1_kt": 0.001}, kind="model")
+    cheat = collect(tmp_path)[0].row("cheat")
+    accused = type(board)(board.task, board.version, board.scores, (*board.rows, cheat))
+    assert any("cheat" in text for text in suspected_leaks(accused))
 
 
 def test_an_oracle_above_zero_is_an_error(tmp_path, kit):

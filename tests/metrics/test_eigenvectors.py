@@ -45,6 +45,34 @@ def test_exchanged_processes_are_matched_but_not_as_published(metric: Eigenvecto
     assert scores["eigenvector_error_as_published"] == pytest.approx(1, abs=1e-6)
 
 
+def uneven(first: float, seed: int) -> NDArray[np.float64]:
+    """Symmetric counts of four states of unequal weight, the first two of which are hard to leave."""
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((STATES, STATES))
+    counts[:4, :4] = np.diag([first, 3000.0, 500.0, 200.0]) + rng.uniform(5.0, 40.0, (4, 4))
+    return counts + counts.T
+
+
+def test_as_published_are_right_vectors_without_weights(fitted: Eigenvectors) -> None:
+    sides = uneven(9000.0, 0), uneven(2000.0, 1)
+    found = score(Eigenvectors(fitted.space, 2), *sides)
+    vectors, weights = [], []
+    for counts in sides:
+        part = counts[:4, :4]
+        values, right = np.linalg.eig(part / part.sum(axis=1, keepdims=True))
+        vectors.append(right[:, np.argsort(values)[::-1][1:3]].T)
+        weights.append(part.sum(axis=1) / part.sum())
+
+    def unlike(a: NDArray[np.float64], b: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+        products = (a * b * weight).sum(axis=1) / np.sqrt((a * a * weight).sum(axis=1) * (b * b * weight).sum(axis=1))
+        return float(1 - np.abs(products).mean())
+
+    assert found["eigenvector_error_as_published"] == pytest.approx(unlike(*vectors, np.ones(4)), rel=1e-6)
+    left = [vector * weight for vector, weight in zip(vectors, weights, strict=True)]
+    assert found["eigenvector_error"] == pytest.approx(unlike(*left, 1 / weights[0]), rel=1e-6)
+    assert abs(found["eigenvector_error_as_published"] - found["eigenvector_error"]) > 1e-3
+
+
 def test_a_process_below_the_lag_is_missing(metric: Eigenvectors) -> None:
     scores = score(metric, chain((40.0, 10.0, 0.2)), chain((40.0, 1.9, 0.2)))
     assert scores["eigenvector_error"] == pytest.approx(0.5, abs=1e-6)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import mdtraj
 import numpy as np
@@ -33,6 +34,11 @@ def test_frames_go_to_the_nearest_centre(space: StateSpace, topology: mdtraj.Top
     found = distances[np.arange(len(points)), space.assign(frames)]
     np.testing.assert_allclose(found, distances.min(axis=1), atol=1e-4)
     assert len(np.unique(space.assign(frames))) == 15
+
+
+def test_the_lag_is_in_picoseconds(context: MetricContext) -> None:
+    fine = replace(context, reference=replace(context.reference, frame_ps=0.5), shared={})
+    assert state_space(fine, "test").lag_ps == pytest.approx(3 * 0.5)
 
 
 def test_raw_centres_are_angles(context: MetricContext, frames: Frames) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.metrics import Frames, MetricContext, Statistics
+from backmapbench.metrics.markov_model import estimate
 from backmapbench.metrics.timescales import Timescales, floored_timescales
 
 STATES = 12
@@ -80,6 +82,12 @@ def test_processes_are_counted_on_the_whole_reference(fitted: Timescales, frames
     times, missing = floored_timescales(fitted.space.transitions(frames), 2.0, 12)
     assert len(times) == 12
     assert missing[-1]  # at most 11 processes among 12 states
+
+
+def test_processes_faster_than_the_lag_do_not_count(fitted: Timescales, reference: Trajectories) -> None:
+    times = estimate(fitted.space.total(reference)).timescales(2.0)
+    assert (times < 2.0).any()
+    assert fitted.processes == (times > 2.0).sum()
 
 
 def test_random_order_destroys_the_kinetics(fitted: Timescales, frames: Frames) -> None:
