@@ -29,11 +29,14 @@ def datasets_ls(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table()
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*("?" if value is None else str(value) for value in row.values()))
+    columns = [column for column in rows[0] if column != "title"]  # the whole text is in --json and in `describe`
+    texts = [["?" if row[column] is None else str(row[column]) for column in columns] for row in rows]
+    table = Table(box=None, pad_edge=False)
+    for column, cells in zip(columns, zip(*texts, strict=True), strict=True):
+        longest = max(map(len, (column, *cells)))
+        table.add_column(column, no_wrap=True, width=min(longest, 13))  # licences may be sentences
+    for line in texts:
+        table.add_row(*line)
     out.print(table)
 
 
