@@ -95,17 +95,18 @@ class Decoder(nn.Module):
             Residual(width, cells, 1, settings),
         )
         self.latent = nn.Sequential(nn.Conv3d(self.latent_channels, width, 5, 1, 2), nn.LeakyReLU(SLOPE))
+        output = nn.Conv3d(2 * width, sizes.atoms, 1)
         self.trunk = nn.Sequential(
             nn.Conv3d(2 * width, 2 * width, 3, 1, 1),
             normalisation(2 * width, cells, settings),
             nn.LeakyReLU(SLOPE),
             Residual(2 * width, cells, 1, settings),
             Residual(2 * width, cells, 1, settings),
-            nn.Conv3d(2 * width, sizes.atoms, 1),
+            output,
         )
         if settings.floor is not None:
             # Half of the voxels' range everywhere is what the first hundreds of steps would otherwise unlearn.
-            nn.init.constant_(self.trunk[-1].bias, math.log(settings.floor / (1 - settings.floor)))
+            nn.init.constant_(output.get_parameter("bias"), math.log(settings.floor / (1 - settings.floor)))
 
     def forward(self, condition: Tensor, latent: Tensor) -> Tensor:
         """(frames, atoms, d, d, d) of the condition's voxels and latents (frames, latent)."""
