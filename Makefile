@@ -12,7 +12,7 @@ leaderboard: $(VENV)/.ready
 	$(BIN)/backmapbench report $(RESULTS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
