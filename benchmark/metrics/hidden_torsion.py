@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from backmapbench.errors import NotApplicableError
 from backmapbench.metrics.base import Additive, MetricContext, Score, Statistics
 from backmapbench.metrics.frames import Frames
-from backmapbench.metrics.histograms import jensen_shannon
+from backmapbench.metrics.histograms import jensen_shannon_rows
 from backmapbench.metrics.sides import SideBySide
 from backmapbench.metrics.time_series import torsion_series
 
@@ -73,8 +73,8 @@ class HiddenTorsion(SideBySide):
         if expected.sum() <= 0 or found.sum() <= 0:
             return {score.id: float("nan") for score in self.scores}
         pseudo = np.append(np.full(self.bins, PSEUDO_COUNT), 0.0)
-        distances = [jensen_shannon(p + pseudo, q + pseudo) for p, q in zip(expected, found, strict=True)]
+        distances = jensen_shannon_rows(expected + pseudo, found + pseudo)
         return {
-            "hidden_torsion_jsd": float(np.mean(distances)),
+            "hidden_torsion_jsd": float(distances.mean()),
             "hidden_torsion_undefined_percent": float(100 * found[:, -1].sum() / found.sum()),
         }

@@ -51,24 +51,22 @@ def wasserstein(x: ArrayLike, x_weights: ArrayLike, y: ArrayLike, y_weights: Arr
     return float(wasserstein_distance(np.asarray(x), np.asarray(y), a, b))
 
 
-def jensen_shannon(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
-    """Square root of the base-2 Jensen-Shannon divergence of two histograms (normalised here), in [0, 1]."""
-    p, q = p / p.sum(), q / q.sum()
-    m = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.where(p > 0, p * np.log2(p / m), 0.0).sum()
-        right = np.where(q > 0, q * np.log2(q / m), 0.0).sum()
-    return float(np.sqrt(max(0.0, (left + right) / 2)))
-
-
 def jensen_shannon_rows(p: NDArray[np.floating], q: NDArray[np.floating]) -> NDArray[np.float64]:
-    """``jensen_shannon`` of every row of two arrays (..., cells): (...)."""
-    p, q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
-    m = (p + q) / 2
+    """Square root of the base-2 Jensen-Shannon divergence of each row of two arrays (..., cells): (...), in [0, 1].
+
+    Rows are histograms, each with some count, and are normalised here.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
+        p, q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
+        m = (p + q) / 2
         terms = np.where(p > 0, p * np.log2(p / m), 0.0) + np.where(q > 0, q * np.log2(q / m), 0.0)
     distances: NDArray[np.float64] = np.sqrt(np.maximum(0.0, terms.sum(axis=-1) / 2))
     return distances
+
+
+def jensen_shannon(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
+    """``jensen_shannon_rows`` of two histograms (cells,)."""
+    return float(jensen_shannon_rows(p, q))
 
 
 def cell_wasserstein(x: sparse.csr_array, y: sparse.csr_array, width: float) -> float:

@@ -16,13 +16,13 @@ import mdtraj
 import numpy as np
 
 from backmapbench.datasets.download.layout import OWN_TOPOLOGY, topology_file, trajectory_files
-from backmapbench.datasets.download.partial import local_errors, sweep_unfinished
+from backmapbench.datasets.download.partial import local_errors
 from backmapbench.datasets.processed import FOLDER, MANIFEST, Manifest
 from backmapbench.datasets.schema import FileEntry, PaperCard, Source
 from backmapbench.datasets.splits import divide
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import DataError
-from backmapbench.files import atomic_write, sha256
+from backmapbench.files import atomic_write, sha256, sweep_unfinished
 
 if TYPE_CHECKING:
     from backmapbench.datasets.readers import RawTrajectory

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from backmapbench.datasets.download.ftp import ftp_transfer
 from backmapbench.datasets.download.http import http_transfer
 from backmapbench.datasets.download.partial import Partial, local_errors
@@ -40,7 +42,7 @@ class ResumingDownloader:
         self.complete(url)
         self.partial.to_disk()
         output = Path(output_file)
-        with local_errors(output):
+        with local_errors(output), _changing_outputs(self.partial):
             output.unlink(missing_ok=True)
             try:
                 os.link(self.partial.path, output)
@@ -79,9 +81,18 @@ class ResumingDownloader:
 
 def sweep(folder: Path, partial: Partial) -> None:
     """Remove temporary files that a killed pooch left in ``folder``: empty ones and links to ``partial``."""
-    for path in folder.glob("tmp*") if folder.is_dir() else []:
-        # A live process of another file loses nothing: its downloader makes the output anew.
-        if POOCH_TEMPORARY.fullmatch(path.name):
+    left = [path for path in folder.glob("tmp*") if POOCH_TEMPORARY.fullmatch(path.name)] if folder.is_dir() else []
+    if not left:
+        return
+    # Whoever is at another file loses nothing while its output is empty: its downloader makes it anew. It must not be
+    # made between the look and the removal, though.
+    with _changing_outputs(partial):
+        for path in left:
             with contextlib.suppress(OSError):
                 if path.stat().st_size == 0 or (partial.path.exists() and path.samefile(partial.path)):
                     path.unlink()
+
+
+def _changing_outputs(partial: Partial) -> FileLock:
+    """Held, for a moment, by who makes or removes a temporary file of pooch: one thread of one process at a time."""
+    return FileLock(partial.path.parent / "outputs.lock")

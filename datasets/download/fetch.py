@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from backmapbench.errors import DownloadError
 from backmapbench.files import sha256
 
 WORK = ".work"  # partial files and locks; never data
+SWEEPS = 8  # that one file may meet
 TRIES = 2  # of each address, when the bytes that arrive are not the file's
 
 
@@ -177,11 +180,24 @@ def _with_pooch(store: Store, item: Item, url: str, downloader: ResumingDownload
         unpack = SafeUnpack(item.archive, **limit)
     with local_errors(path):
         try:
-            keeper.fetch(item.path, downloader=downloader, processor=unpack)
+            _past_sweeps(functools.partial(keeper.fetch, item.path, downloader=downloader, processor=unpack))
         except BadArchiveError:
             path.unlink()  # nothing that was refused stays
             raise
     return path
+
+
+def _past_sweeps(fetch: Callable[[], object]) -> None:
+    """``fetch``, again where an empty temporary file of its own was taken for a killed process's and removed.
+
+    pooch makes one to see whether the folder can be written to, and stumbles when it is gone. Sweeps are as rare as
+    files that begin to be fetched, so few repetitions are enough; the bytes fetched so far are kept.
+    """
+    for _ in range(SWEEPS):
+        with contextlib.suppress(FileNotFoundError):
+            fetch()
+            return
+    fetch()
 
 
 def _other_bytes(store: Store, item: Item) -> str:

@@ -76,12 +76,6 @@ class Partial:
             os.fsync(handle.fileno())
 
 
-def sweep_unfinished(path: Path) -> None:
-    """Remove what killed writers of ``path`` left beside it; only for who holds the lock under which it is written."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        left.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def local_errors(path: Path) -> Iterator[None]:
     """Turn errors of this machine's disk into one DownloadError: repeating would not help."""

@@ -9,9 +9,8 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from backmapbench.datasets.download.partial import sweep_unfinished
 from backmapbench.errors import DownloadError
-from backmapbench.files import atomic_write
+from backmapbench.files import atomic_write, sweep_unfinished
 
 NAME = "hashes.json"
 

@@ -15,7 +15,7 @@ from backmapbench.datasets.readers.conversion import Conversion, Converter
 from backmapbench.datasets.readers.journal import Journal
 from backmapbench.datasets.readers.store import LENGTHS, POSITIONS, SCHEMA, RawTrajectory, read_lengths, write_header
 from backmapbench.errors import DataError
-from backmapbench.files import atomic_write, sha256
+from backmapbench.files import atomic_write, sha256, sweep_unfinished
 
 
 def ingest(
@@ -105,6 +105,7 @@ def _finish(journal: Journal, atoms: int, settings: dict[str, Any]) -> None:
         "settings": settings,
         "sources": journal.entries,
     }
+    sweep_unfinished(journal.folder / LENGTHS)
     with atomic_write(journal.folder / LENGTHS, "w") as handle:
         json.dump(content, handle, indent=1)
 

@@ -42,7 +42,7 @@ class PlacementTree:
 
     @cached_property
     def generations(self) -> tuple[NDArray[np.intp], ...]:
-        """Rows of ``atoms`` that can be placed at once: all their references lie in earlier generations or are roots."""
+        """Rows of ``atoms`` that can be placed at once: their references lie in earlier generations or are roots."""
         generation = np.zeros(self.size, dtype=np.intp)
         for atom, references in zip(self.atoms, self.references, strict=True):
             generation[atom] = 1 + generation[references].max()
@@ -52,14 +52,22 @@ class PlacementTree:
 def placement_tree(system: System, frames: NDArray[np.floating]) -> PlacementTree:
     """Tree whose roots are the beads, for a mapping of single atoms; otherwise as ``tree_from_roots``.
 
-    Raises UnsupportedTaskError for beads of several atoms or that share an atom and fewer than three beads as well.
+    Raises UnsupportedTaskError for beads of several atoms or that share an atom, fewer than three beads, and bonds that
+    close a ring as well: nothing in a tree keeps the length of such a bond.
     """
-    return tree_from_roots(system.topology, _roots(system), frames)
+    tree = tree_from_roots(system.topology, _roots(system), frames)
+    grown = {frozenset(pair) for pair in zip(tree.atoms.tolist(), tree.references[:, 0].tolist(), strict=True)}
+    roots = set(tree.roots.tolist())
+    for one, two in system.topology.bonds:
+        if frozenset((one.index, two.index)) not in grown and not {one.index, two.index} <= roots:
+            raise UnsupportedTaskError(
+                f"ar-internal: the bond {one}-{two} closes a ring of atoms that are no beads, so nothing keeps its "
+                "length; use a mapping with more beads"
+            )
+    return tree
 
 
-def tree_from_roots(
-    topology: mdtraj.Topology, roots: NDArray[np.intp], frames: NDArray[np.floating]
-) -> PlacementTree:
+def tree_from_roots(topology: mdtraj.Topology, roots: NDArray[np.intp], frames: NDArray[np.floating]) -> PlacementTree:
     """Tree that grows from ``roots``; ``frames`` (frames, atoms, 3) show which references ever lie on a line.
 
     Atoms fewer bonds from a root come first, heavy ones before hydrogens, so that a hydrogen's torsion is measured

@@ -37,6 +37,22 @@ def test_distances_are_those_of_scipy(metric: Velocity, make_frames: Callable[..
     assert scores["velocity_w1_rescaled"] == pytest.approx(rescaled, abs=2 * CELL)
 
 
+def test_variants_of_atoms_and_as_published_are_those_of_scipy(
+    make_context: Callable[..., MetricContext],
+    reference: Trajectories,
+    make_frames: Callable[..., NDArray[np.float32]],
+) -> None:
+    metric = Velocity.fit(make_context(reference=Trajectories(reference.positions, reference.lengths, 2.0)))
+    sides = make_frames(200, 0), make_frames(150, 1, 0.01)
+    scores = score(metric, *sides)
+    squares = [(np.diff(xyz.astype(np.float64), axis=0) ** 2).sum(-1) for xyz in sides]
+    atoms = wasserstein_distance(*(np.sqrt(each).ravel() / 2.0 for each in squares))
+    assert scores["velocity_w1_per_atom"] == pytest.approx(atoms, abs=CELL)
+    # Mean over atoms of the squared half step, in square Angstrom and whatever the time between frames.
+    published = wasserstein_distance(*((10**2 * each / 2**2).mean(axis=1) for each in squares))
+    assert scores["velocity_w1_as_published"] == pytest.approx(published, rel=1e-2)
+
+
 def test_slow_motion_is_seen_and_rescaling_undoes_it(metric: Velocity, rest: NDArray[np.float32]) -> None:
     steps = np.random.default_rng(0).normal(scale=0.02, size=(300, 22, 3))
     fast, slow = rest + np.cumsum(steps, axis=0), rest + np.cumsum(steps / 4, axis=0)

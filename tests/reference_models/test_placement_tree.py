@@ -115,6 +115,11 @@ def test_what_fixes_no_tree_is_refused(start, training):
     loose._bonds = [bond for bond in loose._bonds if "NME" not in {bond[0].residue.name, bond[1].residue.name}]
     with pytest.raises(SubmissionError, match="NME3-N"):
         placement_tree(System(loose, beads, 300.0), frames)
+    ring = topology.copy()
+    named = {atom.name + str(atom.residue.resSeq): atom for atom in ring.atoms}
+    ring.add_bond(named["O1"], named["O2"])
+    with pytest.raises(SubmissionError, match="closes a ring"):
+        placement_tree(System(ring, beads, 300.0), frames)
     flat = np.zeros((3, 22, 3), dtype=np.float32)
     flat[:, :, 0] = np.arange(22)
     with pytest.raises(SubmissionError, match="on a line"):

@@ -18,7 +18,7 @@ from backmapbench.datasets import catalogue
 
 # One process imports everything once and forks for every order, so that a kill costs no second start.
 ZYGOTE = textwrap.dedent("""
-    import os, sys
+    import os, sys, traceback
     from pathlib import Path
     from backmapbench.datasets.catalogue import read_card
     from backmapbench.datasets.download.dataset import Options, fetch_dataset
@@ -36,6 +36,8 @@ ZYGOTE = textwrap.dedent("""
             try:
                 fetch_dataset(read_card(Path(rest[0])), Path(rest[1]), Options(policy=Policy(first_wait_s=0.01)))
                 code = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         print(child, flush=True)
