@@ -1,1 +1,0 @@
-"""Atoms drawn frame after frame from beads now and atoms before, exactly equivariant, beads kept by construction."""
