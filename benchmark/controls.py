@@ -80,9 +80,7 @@ CONTROLS: dict[str, Control] = {
         present=lambda task: task.card.splits.fresh is not None,
     ),
     "conditional-md": Control(
-        _named(
-            "conditional-md", "Scored frames drawn again by MD with their beads held: p(atoms given beads) itself."
-        ),
+        _named("conditional-md", "Scored frames drawn again by MD with their beads held: p(atoms given beads) itself."),
         _conditional,
         sampled=True,
         present=has_conditional,
