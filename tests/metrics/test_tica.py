@@ -67,6 +67,14 @@ def test_pairs_are_all_pairs_of_alpha_carbons(peptide: tuple[mdtraj.Topology, ND
     assert len(all_pairs(np.arange(10))) == 45
 
 
+@pytest.mark.parametrize("size", [3, 4, 5, 6])
+def test_the_open_sign_of_a_component_makes_its_largest_coefficient_positive(
+    size: int, trajectories: Trajectories, peptide: tuple[mdtraj.Topology, NDArray[np.float32]]
+) -> None:
+    matrix = fit_tica(trajectories, all_pairs(alpha_carbons(peptide[0])[:size]), 2, LAG).matrix
+    assert (matrix[np.abs(matrix).argmax(axis=0), [0, 1]] > 0).all()
+
+
 def test_components_solve_the_generalised_eigenvalue_problem(
     trajectories: Trajectories, peptide: tuple[mdtraj.Topology, NDArray[np.float32]]
 ) -> None:
