@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -45,7 +45,12 @@ def test_no_frame_twice_none_invented_and_no_segment_across_an_end(lengths, kind
 
 @given(lengths=lengths_of, gap=st.integers(1, 3))
 def test_blocks_keep_their_distance_in_time(lengths, gap):
-    found = divide(lengths, one("blocks", SHARES, gap_frames=gap))
+    try:
+        found = divide(lengths, one("blocks", SHARES, gap_frames=gap))
+    except DataError as error:  # short data between wide gaps
+        if "left without a frame" not in str(error):
+            raise
+        reject()
     owner = np.repeat(np.arange(len(lengths)), lengths)
     sets = {name: np.array(frames(segments)) for name, segments in found.items()}
     for name, mine in sets.items():
