@@ -10,6 +10,7 @@ from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from backmapbench.blocks import BlockPlan, Segment
 from backmapbench.bootstrap import Stacked, draw_weights, replicate_scores, stack
@@ -97,7 +98,8 @@ class Evaluator:
                 continue
             try:
                 stacked = self._paired(metric, chunks) if paired else self._unpaired(metric, chunks)
-                values, samples = replicate_scores(metric, stacked, weights)
+                with threadpool_limits(1):  # thousands of small systems of equations: threads only wait for each other
+                    values, samples = replicate_scores(metric, stacked, weights)
             except Exception as error:  # a metric that cannot be computed is a failure of this row, with its reason
                 logger.debug("metric %s failed", metric.id, exc_info=True)
                 reason = f"{type(error).__name__}: {error}"
