@@ -1,0 +1,1 @@
+"""Presets of ``internal-coordinates``, one TOML file each."""
