@@ -17,11 +17,16 @@ PACKAGE_FOLDER = Path(__file__).parent
 SCORING_CODE = (
     "metrics",
     "coarse_graining",
+    "force_field",
     "tasks",
-    "evaluation.py",
+    "blocks.py",
     "bootstrap.py",
-    "intervals.py",
+    "conditional.py",
     "controls.py",
+    "correlation.py",
+    "evaluation.py",
+    "intervals.py",
+    "sampling.py",
     "superposition.py",
 )
 

@@ -14,8 +14,9 @@ from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import RecordError, SubmissionError, UnknownNameError
 from backmapbench.evaluation import Evaluator
 from backmapbench.metrics import Frames
+from backmapbench.planning import Settings, plan, prepare_folder
 from backmapbench.records import read_record, read_statistics, record_path
-from backmapbench.runner import Settings, plan, prepare_folder, run_rows
+from backmapbench.runner import run_rows
 from backmapbench.tasks import Task
 
 UNDEFINED_HERE = {"cis_omega_percent_proline"}

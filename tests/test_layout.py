@@ -18,14 +18,44 @@ HOUSES = {
 }
 # What each room may import; data flows datasets -> coarse graining -> task -> backmapper -> metrics -> record -> board.
 FORBIDDEN = {
-    "datasets": ["coarse_graining", "tasks", "metrics", "submissions", "records", "board", "evaluation", "runner"],
-    "coarse_graining": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "runner"],
-    "force_field": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "runner", "datasets"],
-    "submissions": ["tasks", "metrics", "records", "board", "evaluation", "runner", "reference_models"],
-    "metrics": ["tasks", "submissions", "records", "board", "evaluation", "runner", "reference_models"],
-    "reference_models": ["tasks", "metrics", "records", "board", "evaluation", "runner", "controls"],
-    "tasks": ["records", "board", "evaluation", "runner", "controls", "reference_models"],
-    "describe": ["metrics", "submissions", "records", "board", "evaluation", "runner", "controls", "reference_models"],
+    "datasets": [
+        "coarse_graining",
+        "tasks",
+        "metrics",
+        "submissions",
+        "records",
+        "board",
+        "evaluation",
+        "planning",
+        "runner",
+    ],
+    "coarse_graining": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "planning", "runner"],
+    "force_field": [
+        "tasks",
+        "metrics",
+        "submissions",
+        "records",
+        "board",
+        "evaluation",
+        "planning",
+        "runner",
+        "datasets",
+    ],
+    "submissions": ["tasks", "metrics", "records", "board", "evaluation", "planning", "runner", "reference_models"],
+    "metrics": ["tasks", "submissions", "records", "board", "evaluation", "planning", "runner", "reference_models"],
+    "reference_models": ["tasks", "metrics", "records", "board", "evaluation", "planning", "runner", "controls"],
+    "tasks": ["records", "board", "evaluation", "planning", "runner", "controls", "reference_models"],
+    "describe": [
+        "metrics",
+        "submissions",
+        "records",
+        "board",
+        "evaluation",
+        "planning",
+        "runner",
+        "controls",
+        "reference_models",
+    ],
 }
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from backmapbench.runner import Settings, plan, run_rows
+from backmapbench.planning import Settings, plan
+from backmapbench.runner import run_rows
 from backmapbench.submissions import ModelInfo
 
 SEEN = {}

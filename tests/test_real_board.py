@@ -11,7 +11,8 @@ from backmapbench.board.checks import oracle_errors, suspected_leaks
 from backmapbench.board.rows import collect
 from backmapbench.board.standings import judge
 from backmapbench.controls import CONTROLS
-from backmapbench.runner import PROTOCOL_CONTROLS, Settings, plan, run_rows
+from backmapbench.planning import PROTOCOL_CONTROLS, Settings, plan
+from backmapbench.runner import run_rows
 from backmapbench.submissions.registry import installed_models
 from backmapbench.tasks import embedded_tasks, load_task
 

@@ -5,7 +5,8 @@ import pytest
 
 from backmapbench.controls import CONTROLS
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.runner import Row, Settings, run_rows
+from backmapbench.planning import Row, Settings
+from backmapbench.runner import run_rows
 from backmapbench.sampling import SampledFrames, with_spread
 from backmapbench.submissions import ModelInfo
 from backmapbench.tasks import Task

@@ -14,8 +14,8 @@ from backmapbench.cli.output import JsonFlag, err, out, print_json, progress_bar
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from backmapbench.planning import Settings
     from backmapbench.records import Record
-    from backmapbench.runner import Settings
     from backmapbench.tasks import Task
 
 DEFAULT_TASK = "adp-mini-temporal"
@@ -42,7 +42,7 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Run backmappers and controls on tasks and write one record each."""
-    from backmapbench.runner import Settings, prepare_folder
+    from backmapbench.planning import Settings, prepare_folder
     from backmapbench.tasks import embedded_tasks, load_task
 
     settings = Settings(output, resume, samples, chunk_frames, skip_unsupported=not model or embedded)
@@ -92,7 +92,8 @@ def _run_task(
 ) -> None:
     """All rows of one task; ``asked``: models (None: all), whether with controls, and the number of seeds."""
     from backmapbench.controls import CONTROLS
-    from backmapbench.runner import PROTOCOL_CONTROLS, Row, plan, run_rows
+    from backmapbench.planning import PROTOCOL_CONTROLS, Row, plan
+    from backmapbench.runner import run_rows
     from backmapbench.submissions.registry import installed_models
 
     model, controls, seeds = asked
