@@ -7,3 +7,8 @@ from backmapbench.errors import BackmapbenchError
 
 class TrainingError(BackmapbenchError):
     """A run that diverges, settings that do not fit together, or a folder of another run."""
+
+
+def missing(error: ModuleNotFoundError) -> TrainingError:
+    """What to say when an optional package is needed: weights that come with the package are used without any."""
+    return TrainingError(f"training needs {error.name}; install the extra: pip install 'backmapbench[train]'")

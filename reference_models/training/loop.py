@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import nn
 
 from backmapbench.reference_models.training import checkpoint
+from backmapbench.reference_models.training.errors import missing
 from backmapbench.reference_models.training.guard import Guard
 from backmapbench.reference_models.training.learner import Learner
 from backmapbench.reference_models.training.logs import FILE, Log
@@ -30,6 +30,9 @@ from backmapbench.reference_models.training.state import (
     save_last,
 )
 from backmapbench.reference_models.training.steps import Stepper
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """Told (steps done, steps in all, the latest losses) after every step."""
@@ -73,8 +76,12 @@ def train(
 
     With several devices each gets a process of its own and neither callback is called.
 
-    Raises TrainingError when the run diverges, or ``folder`` holds a run of other settings.
+    Raises TrainingError when the run diverges, ``folder`` holds a run of other settings, or Lightning is missing.
     """
+    try:
+        from lightning.fabric import Fabric
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(
         accelerator=settings.accelerator,

@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import Field
 
 from backmapbench.files import atomic_write
-from backmapbench.reference_models.training.errors import TrainingError
+from backmapbench.reference_models.training.errors import TrainingError, missing
 from backmapbench.reference_models.training.loop import Validated
 from backmapbench.reference_models.training.settings import Strict
 
@@ -55,11 +55,14 @@ def search(
         seed: of the sampler.
         folder: for trials, the study and ``best.toml``.
 
-    Raises TrainingError without anything to vary, or when no trial came to its end.
+    Raises TrainingError without anything to vary, or when no trial came to its end, or without Optuna.
     """
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
 
     if not space:
         raise TrainingError("the preset has no [search] table; add entries with low and high, or choices")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from backmapbench.reference_models.training import draws
 from backmapbench.reference_models.training.guard import Guard
 from backmapbench.reference_models.training.learner import Learner
 from backmapbench.reference_models.training.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 @dataclass(frozen=True)
