@@ -9,6 +9,7 @@ SEEDS ?= 3
 
 leaderboard: $(VENV)/.ready
 	$(BIN)/backmapbench run --embedded --seeds $(SEEDS) --output $(RESULTS) --resume
+	$(BIN)/backmapbench claims $(RESULTS)
 	$(BIN)/backmapbench report $(RESULTS)
 
 test: $(VENV)/.ready

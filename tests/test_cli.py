@@ -120,6 +120,9 @@ def test_run_resume_and_report(command, short, tmp_path):
     code, out, _ = command("report", tmp_path / "out", "--json")
     assert code == 0
     assert json.loads(out)
+    code, out, _ = command("claims", tmp_path / "out", "--json")
+    assert code == 0
+    assert {paper["paper"] for paper in json.loads(out)["papers"]} == {"kementzidis2025", "shmilovich2022"}
 
 
 def test_run_prints_json(command, short, tmp_path):

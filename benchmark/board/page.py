@@ -30,14 +30,18 @@ class Section:
     plots: Sequence[Plot]
 
 
-def render_page(sections: Sequence[Section]) -> str:
-    """The whole page as HTML; everything that comes from records is escaped."""
+def render_page(sections: Sequence[Section], claims: str | None = None) -> str:
+    """The whole page as HTML; everything that comes from records is escaped. ``claims``: page to link to."""
     templates = environment()
     templates.filters |= {"letter": _letter, "definition": definition_link}
     boards = [_content(section) for section in sections]
     template = templates.get_template("page.html.jinja")
     return template.render(
-        suite=suite, boards=boards, confidence=f"{100 * CONFIDENCE:g} %", minimum_blocks=MINIMUM_BLOCKS
+        suite=suite,
+        boards=boards,
+        claims=claims,
+        confidence=f"{100 * CONFIDENCE:g} %",
+        minimum_blocks=MINIMUM_BLOCKS,
     )
 
 

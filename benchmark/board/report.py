@@ -14,6 +14,8 @@ from backmapbench.board.standings import judge
 from backmapbench.board.table import TerminalBoard, render
 from backmapbench.files import atomic_write
 
+CLAIMS = "claims.html"  # linked where the page of papers' claims lies beside the board
+
 
 def write_report(folder: Path, output: Path | None = None) -> list[Path]:
     """Write index.html, definitions.html, board.md, board.csv and board.json of the records in ``folder``.
@@ -22,14 +24,15 @@ def write_report(folder: Path, output: Path | None = None) -> list[Path]:
     records or with damaged ones.
     """
     boards = [judge(board) for board in collect(folder)]
+    target = folder if output is None else output
+    sections = [Section(standings, draw(standings.board)) for standings in boards]
     contents = {
-        "index.html": render_page([Section(standings, draw(standings.board)) for standings in boards]),
+        "index.html": render_page(sections, CLAIMS if (target / CLAIMS).is_file() else None),
         PAGE: render_definitions(),
         "board.md": render(boards, "markdown"),
         "board.csv": render(boards, "csv"),
         "board.json": render(boards, "json"),
     }
-    target = folder if output is None else output
     for name, content in contents.items():
         with atomic_write(target / name, "w") as handle:
             handle.write(content)

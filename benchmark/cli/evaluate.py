@@ -136,6 +136,29 @@ def report(
         out.print(f"wrote {path}", soft_wrap=True)
 
 
+def claims(
+    folder: Annotated[Path, typer.Argument(help="Folder of records.")] = Path("results"),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: beside the records.")] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--claims", "-c", help="TOML file of claims; repeatable."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Judge papers' claims by the records in a folder, and write the verdicts as a page, Markdown and JSON."""
+    from backmapbench.studies.claims import write_claims
+    from backmapbench.studies.claims.summary import summary
+
+    written = write_claims(folder, output, file or ())
+    data = next(path for path in written if path.suffix == ".json")
+    if as_json:
+        sys.stdout.write(data.read_text(encoding="utf-8") + "\n")
+        return
+    out.print(summary(data), end="", highlight=False, soft_wrap=True)
+    for path in written:
+        out.print(f"wrote {path}", soft_wrap=True)
+
+
 def beads(
     folder: Annotated[Path, typer.Argument(help="Empty folder to write to.")],
     task: Annotated[str, typer.Option("--task", "-t", help="Task name or path of a task card.")] = DEFAULT_TASK,
