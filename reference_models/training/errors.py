@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backmapbench.errors import BackmapbenchError
+from backmapbench.errors import BackmapbenchError, UnsupportedTaskError
 
 
 class TrainingError(BackmapbenchError):
@@ -12,3 +12,11 @@ class TrainingError(BackmapbenchError):
 def missing(error: ModuleNotFoundError) -> TrainingError:
     """What to say when an optional package is needed: weights that come with the package are used without any."""
     return TrainingError(f"training needs {error.name}; install the extra: pip install 'backmapbench[train]'")
+
+
+def untrained(name: str) -> UnsupportedTaskError:
+    """What ``fit`` says of a model whose training takes long and is asked for by a command of its own."""
+    return UnsupportedTaskError(
+        f"{name}: no weights for this task come with the package; train it with `backmapbench train {name} --task TASK "
+        "--output FOLDER` and run `--model FOLDER/model.py:Trained`"
+    )

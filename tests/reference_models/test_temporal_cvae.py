@@ -18,6 +18,7 @@ from backmapbench.reference_models.training import PresetTrainable, TrainingRequ
 from backmapbench.reference_models.training.logs import read_log
 from backmapbench.submissions.protocol import System, TrainableBackmapper, TrainingSet
 from backmapbench.submissions.registry import load_model
+from backmapbench.tasks import load_task
 
 SHORT = (
     "network.encoder=4",
@@ -204,6 +205,27 @@ def test_unfit_training_data_are_refused(system, training):
     independent = Trajectories(training.train.positions, training.train.lengths, None)
     with pytest.raises(UnsupportedTaskError, match="the task has independent frames; use frame-cvae"):
         TemporalCvae().fit(system, TrainingSet(independent, training.validation), 0)
+
+
+def test_without_weights_the_command_is_named(system, training):
+    with pytest.raises(UnsupportedTaskError, match=r"no weights for this task .* `backmapbench train frame-cvae"):
+        FrameCvae().fit(system, training, 0)
+
+
+@pytest.mark.parametrize("kind", [TemporalCvae, FrameCvae])
+def test_weights_that_come_with_the_package(kind):
+    task = load_task("adp-mini-temporal")
+    model = kind()
+    model.fit(task.system, task.training_set(), 0)
+    beads = task.beads("test")
+    part = Trajectories(beads.positions[:20], (20,), beads.frame_ps)
+    atoms = model.backmap(task.system, part, 2, 0)
+    assert atoms.shape == (2, 20, 22, 3)
+    np.testing.assert_allclose(task.system.mapping.positions(atoms[0]), part.positions, atol=1e-5)
+    bonds = np.array([(first.index, second.index) for first, second in task.system.topology.bonds])
+    lengths = np.linalg.norm(np.diff(atoms[:, :, bonds], axis=3)[..., 0, :], axis=-1)
+    assert lengths.min() > 0.05
+    assert lengths.max() < 0.25
 
 
 def test_molecule_off_the_grid_is_refused(system, training, tmp_path):
