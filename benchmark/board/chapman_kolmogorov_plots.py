@@ -17,7 +17,7 @@ def persistence(found: Kinetics) -> Plot | None:
     processes, lags, lag = found.resolved, found.known.lags, found.known.lag_frames
     if processes == 0 or "reference" not in found.lagged:
         return None
-    sets = min(4, processes + 1)  # as paper 000 figs 24, 26, 28, 30, where there are so many
+    sets = min(4, processes + 1)  # as Shmilovich 2022 figs 24, 26, 28, 30, where there are so many
     memberships = metastable_sets(found.counts["reference"], sets)
     chosen = [place for place, each in enumerate(lags) if each % lag == 0]
     multiples = [lags[place] // lag for place in chosen]

@@ -1,4 +1,4 @@
-"""Bond lengths and angles by class of elements (paper 000 figs 17-20)."""
+"""Bond lengths and angles by class of elements (Shmilovich 2022 figs 17-20)."""
 
 from __future__ import annotations
 

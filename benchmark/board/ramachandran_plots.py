@@ -1,4 +1,4 @@
-"""Ramachandran maps (paper 002 fig. 5)."""
+"""Ramachandran maps (Kementzidis 2025 fig. 5)."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class CoarseMapping:
         return sparse.csr_array(np.linalg.solve(gram, self.weights.toarray()))
 
     def after(self, finer: CoarseMapping) -> CoarseMapping:
-        """Composition: this mapping applied to the beads of ``finer`` (Gamma1 after Gamma0, paper 002 sec. 2).
+        """Composition: this mapping applied to the beads of ``finer`` (Gamma1 after Gamma0, Kementzidis 2025 sec. 2).
 
         Raises CardError when the bead count of ``finer`` is not this mapping's atom count.
         """

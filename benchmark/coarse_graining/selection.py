@@ -36,7 +36,7 @@ def atom_indices(topology: mdtraj.Topology, labels: Sequence[str]) -> list[int]:
 
 
 def atom_slice(topology: mdtraj.Topology, labels: Sequence[str]) -> CoarseMapping:
-    """Each bead is the one atom called by its label, as ADP's six beads in paper 000 sec. 2.5.1."""
+    """Each bead is the one atom called by its label, as ADP's six beads in Shmilovich 2022 sec. 2.5.1."""
     indices = [[index] for index in atom_indices(topology, labels)]
     return CoarseMapping.from_groups(indices, topology.n_atoms, labels)
 

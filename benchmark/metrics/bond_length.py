@@ -27,7 +27,7 @@ class BondLength(Metric):
     """Wasserstein-1 distance between bond lengths of prediction and reference, in Angstrom.
 
     Bonds are the topology's. Lengths are pooled over the bonds of one unordered pair of elements ("C-H"), over frames
-    and samples; the score is the mean over these classes, weighted by their bonds (paper 000 figs 17-20 show the
+    and samples; the score is the mean over these classes, weighted by their bonds (Shmilovich 2022 figs 17-20 show the
     classes). Lengths of 1 nm and more count as 1 nm, so that a bond torn apart costs a bounded amount. Lengths are
     counted in cells of 1e-5 nm: the score is exact to 1e-4 Angstrom. Where the reference was simulated with constrained
     bonds to hydrogen, its X-H distribution is a single peak, and any spread of a prediction, realistic vibration

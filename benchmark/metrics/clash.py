@@ -22,7 +22,7 @@ CLASH_NM = 0.12
 class Clash(Metric):
     """Share of amino-acid residues that clash: two heavy atoms strictly closer than 1.2 Angstrom.
 
-    ``clash_percent`` looks at side-chain atoms of sequence neighbours, as paper 002 sec. 3 defines it;
+    ``clash_percent`` looks at side-chain atoms of sequence neighbours, as Kementzidis 2025 sec. 3 defines it;
     ``clash_percent_all_pairs`` also at all heavy atoms of residues that are no neighbours, as public code computes it.
     A pair counts both its residues; a residue with an atom at no finite place counts as well. Residues are those with
     N, CA and C: glycine counts (and has no side-chain heavy atom), caps do not. Neighbours are consecutive residues of

@@ -28,7 +28,7 @@ class Eigenvectors(OnStates):
     replicate whose last reference process has fallen below the lag, the prediction's may be as fast as that one, so
     that the reference matches itself in every replicate.
 
-    As published (paper 000): right eigenvectors, unweighted, matched by rank.
+    As published (Shmilovich 2022): right eigenvectors, unweighted, matched by rank.
 
     Attributes:
         space: states and lag.

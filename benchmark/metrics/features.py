@@ -42,7 +42,7 @@ class TorsionFeatures:
 
     Attributes:
         quads: int (torsions, 4), atom indices.
-        periodic: cos of all, then sin of all; otherwise radians, (-pi, pi], as published (paper 000).
+        periodic: cos of all, then sin of all; otherwise radians, (-pi, pi], as published (Shmilovich 2022).
     """
 
     quads: NDArray[np.intp]

@@ -24,7 +24,7 @@ from backmapbench.metrics.time_series import frame_interval, lagged
 
 T = TypeVar("T")
 UNDEFINED = -1  # state of a frame with an undefined feature
-MAXIMUM_ITERATIONS = 500  # of k-means, as in paper 000's analysis
+MAXIMUM_ITERATIONS = 500  # of k-means, as in Shmilovich 2022's analysis
 FRACTIONS = (8, 4, 2)
 MULTIPLES = (1, 2, 3, 5, 10)
 
@@ -41,7 +41,7 @@ class StateSpace:
 
     Attributes:
         centres: float64 (states, features).
-        features: cos and sin of the card's torsions, the torsions themselves (as published, paper 000), or TICA
+        features: cos and sin of the card's torsions, the torsions themselves (as published, Shmilovich 2022), or TICA
             components of CA-CA distances.
         lag_frames: lag in frames.
         frame_ps: time between frames, ps.
@@ -130,8 +130,8 @@ class StateSpace:
 def state_space(context: MetricContext, metric: str, periodic: bool = True) -> StateSpace:
     """The task's states, fitted once on its reference with the card's seed and kept in ``context.shared``.
 
-    ``periodic`` False: on raw angles, as published (paper 000); TICA components have no such variant and are the same
-    either way.
+    ``periodic`` False: on raw angles, as published (Shmilovich 2022); TICA components have no such variant and are the
+    same either way.
 
     Raises CardError when the task has independent frames or no [kinetics] table, DataError when the reference has
     fewer frames with defined features than states.

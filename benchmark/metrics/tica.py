@@ -1,4 +1,4 @@
-"""Time-lagged independent components of CA-CA distances, fitted once on a task's reference (paper 000, chignolin).
+"""Time-lagged independent components of CA-CA distances, fitted once on a task's reference (Shmilovich 2022).
 
 Perez-Hernandez et al., J. Chem. Phys. 139, 015102 (2013); scaled to a kinetic map (Noe & Clementi, J. Chem. Theory
 Comput. 11, 5002 (2015)), which is deeptime's default and that of the published analysis.

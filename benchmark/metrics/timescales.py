@@ -42,8 +42,8 @@ class Timescales(OnStates):
     States are k-means centres on cos and sin of the card's torsions or on TICA components of CA-CA distances, fitted
     once on the reference; each side gets a reversible maximum-likelihood model on its largest connected set. t^
     undefined, missing or below lag / 5 is set to lag / 5 and counted. States outside the connected set of the whole
-    reference are left out of both sides (``StateSpace.active``). As published (paper 000): centres on raw angles, where
-    a basin cut by +-pi becomes two; on TICA components that is the main score itself.
+    reference are left out of both sides (``StateSpace.active``). As published (Shmilovich 2022): centres on raw angles,
+    where a basin cut by +-pi becomes two; on TICA components that is the main score itself.
 
     Attributes:
         space: states on cos and sin, or on TICA components.

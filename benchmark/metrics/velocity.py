@@ -1,4 +1,4 @@
-"""Wasserstein-1 distance between distributions of frame-to-frame speeds (paper 000, fig. 6)."""
+"""Wasserstein-1 distance between distributions of frame-to-frame speeds (Shmilovich 2022, fig. 6)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Velocity(SideBySide):
     """Per frame sqrt(mean over atoms |x(t + dt) - x(t)|^2) / dt, within trajectories, first sample.
 
     The main score is not superposed, so a model must also tumble as its beads do; a variant superposes each frame on
-    the next. Another pools the speeds |x(t + dt) - x(t)| / dt of single atoms, which is what paper 000 says its fig. 6
-    shows: atoms that are too fast and others that are too slow no longer make up for each other. The rescaled variant
+    the next. Another pools the speeds |x(t + dt) - x(t)| / dt of single atoms, which is what Shmilovich 2022 says its
+    fig. 6 shows: atoms that are too fast and others that are too slow no longer make up for each other. The rescaled variant
     multiplies the prediction's frame speeds so that both means agree (coarse-grained dynamics runs on a clock of its
-    own) and gives the factor as a number of its own. As published: paper 000's code takes the mean over atoms of
+    own) and gives the factor as a number of its own. As published: Shmilovich 2022's code takes the mean over atoms of
     |x(t + dt) - x(t)|^2 / 4 in square Angstrom, without root or dt; it also counts jumps across the ends of
     trajectories, which are left out here.
 

@@ -116,7 +116,7 @@ def test_wrong_sizes_are_refused():
 
 
 def test_six_beads_of_alanine_dipeptide(task):
-    """Paper 000 sec. 2.5.1: ACE-C, N, CA, CB, C, NME-N, which are atoms 4, 6, 8, 10, 14, 16 in the common order."""
+    """Shmilovich 2022 sec. 2.5.1: ACE-C, N, CA, CB, C, NME-N, atoms 4, 6, 8, 10, 14, 16 in the common order."""
     mapping = atom_slice(task.dataset.topology, ADP_BEADS)
     assert list(mapping.slice_atoms) == [4, 6, 8, 10, 14, 16]
 
