@@ -32,9 +32,9 @@ class Angle(Metric):
     Angles are those between two bonds of the topology that share an atom. They are pooled over the angles of one triple
     of elements ("C-N-H": the vertex in the middle, the ends unordered), over frames and samples; the score is the mean
     over these classes, weighted by their angles (Shmilovich 2022 figs 17-20 show the classes). Angles are counted in
-    cells of 0.01 degree: the score is exact to 0.01. An undefined angle (an atom on its neighbour, or at no finite place)
-    counts as worst: all those of a class count as 0 or all as 180 degrees, whichever is farther from the reference.
-    Their share is reported.
+    cells of 0.01 degree: the score is exact to 0.01. An undefined angle (an atom on its neighbour, or at no finite
+    place) counts as worst: all those of a class count as 0 or all as 180 degrees, whichever is farther from the
+    reference. Their share is reported.
 
     Attributes:
         classes: atom indices (angles, 3), vertex in the middle, by element triple.

@@ -25,8 +25,8 @@ class RadiusOfGyration(Metric):
     """Wasserstein-1 distance between radii of gyration of prediction and reference, in Angstrom.
 
     Rg = sqrt(mean over heavy atoms of |x - centroid|^2), atoms weighing equally, over frames and samples (Kementzidis
-    2025, fig. 7; MDTraj's compute_rg on a heavy-atom trajectory). Radii are counted in cells of 1e-5 nm: the score is exact
-    to 1e-4 Angstrom. A radius that is not a number, or above 100 nm, counts as 100 nm.
+    2025, fig. 7; MDTraj's compute_rg on a heavy-atom trajectory). Radii are counted in cells of 1e-5 nm: the score is
+    exact to 1e-4 Angstrom. A radius that is not a number, or above 100 nm, counts as 100 nm.
 
     Attributes:
         heavy: indices of the heavy atoms.

@@ -25,10 +25,10 @@ class Velocity(SideBySide):
 
     The main score is not superposed, so a model must also tumble as its beads do; a variant superposes each frame on
     the next. Another pools the speeds |x(t + dt) - x(t)| / dt of single atoms, which is what Shmilovich 2022 says its
-    fig. 6 shows: atoms that are too fast and others that are too slow no longer make up for each other. The rescaled variant
-    multiplies the prediction's frame speeds so that both means agree (coarse-grained dynamics runs on a clock of its
-    own) and gives the factor as a number of its own. As published: Shmilovich 2022's code takes the mean over atoms of
-    |x(t + dt) - x(t)|^2 / 4 in square Angstrom, without root or dt; it also counts jumps across the ends of
+    fig. 6 shows: atoms that are too fast and others that are too slow no longer make up for each other. The rescaled
+    variant multiplies the prediction's frame speeds so that both means agree (coarse-grained dynamics runs on a clock
+    of its own) and gives the factor as a number of its own. As published: Shmilovich 2022's code takes the mean over
+    atoms of |x(t + dt) - x(t)|^2 / 4 in square Angstrom, without root or dt; it also counts jumps across the ends of
     trajectories, which are left out here.
 
     Attributes:
