@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,8 @@ class TemporalCvae:
                 f"the grid that ends at {scene.grid.edge_nm:.3g} nm; make it whole, or train with a wider grid"
             )
         # Convolutions of few channels are a fifth faster with the channels last.
-        network = weights.network.to(device, memory_format=torch.channels_last_3d)
+        network: Any = weights.network  # torch's own types leave this keyword out
+        network.to(device, memory_format=torch.channels_last_3d)
         return Sampler(network, scene.to(device), weights.mixture)
 
     def _check_time(self, beads: Trajectories) -> None:
