@@ -1,4 +1,4 @@
-"""Backmapping in k steps: any chain of backmappers whose mappings compose (paper 002, sec. 2 and Algorithm 1).
+"""Backmapping in k steps: any chain of backmappers whose mappings compose (Kementzidis 2025, sec. 2 and Algorithm 1).
 
 A chain passes through levels between beads and atoms. Each level is a mapping from the atoms, and each step's own
 mapping follows from the two levels that it joins: when a chain is built, every coarser level has to be a function of
@@ -8,7 +8,6 @@ the finer one, and all steps together have to give the task's beads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,29 +18,8 @@ from backmapbench.errors import SubmissionError
 from backmapbench.reference_models.composition import Chain, Level
 from backmapbench.submissions.protocol import Backmapper, ModelInfo, System, TrainableBackmapper, TrainingSet
 
-ANGSTROM_PER_NM = 10.0
-
 Plan = Callable[[System], Sequence[Level]]
 """Levels between a task's beads and its atoms, coarse to fine."""
-
-
-@dataclass(frozen=True)
-class StepError:
-    """How far one step's output lies from the truth, and what of it the step did not cause.
-
-    Attributes:
-        name: of the level that the step generates.
-        particles: its number of particles.
-        true_angstrom: RMSD (mean over samples and frames) of the step given the TRUE coarser level.
-        predicted_angstrom: RMSD of the chain, where the step was given what the step before it predicted.
-        beads_angstrom: rms between the chain's output, coarse-grained to the task's beads, and these beads.
-    """
-
-    name: str
-    particles: int
-    true_angstrom: float
-    predicted_angstrom: float
-    beads_angstrom: float
 
 
 class MultiStep:
@@ -74,8 +52,7 @@ class MultiStep:
         chain = self.build(system)
         for number, (step, mapping, model) in enumerate(zip(chain.steps, chain.mappings, self.models, strict=True)):
             if isinstance(model, TrainableBackmapper):
-                seen = TrainingSet(_seen(training.train, mapping, step), _seen(training.validation, mapping, step))
-                model.fit(step, seen, step_seed(seed, number))
+                model.fit(step, seen_by(training, mapping, step), step_seed(seed, number))
 
     def backmap(self, system: System, beads: Trajectories, samples: int, seed: int) -> NDArray[np.float32]:
         """Independent samples of the whole chain: float32 (samples, frames, atoms, 3), nm."""
@@ -93,31 +70,6 @@ class MultiStep:
             given = Trajectories(np.concatenate(placed), beads.lengths * samples, beads.frame_ps)
             draws = 1
         return found
-
-    def propagation(self, system: System, atoms: Trajectories, samples: int, seed: int) -> list[StepError]:
-        """Errors of every step on known ``atoms``, given the true coarser level and given the predicted one.
-
-        It needs the answer, so it is for frames that are not scored.
-        """
-        chain = self.build(system)
-        beads = atoms.replace_positions(system.mapping.positions(atoms.positions))
-        errors = []
-        coarser = beads
-        walked = self.walk(chain, beads, samples, seed)
-        for number, (step, mapping, model) in enumerate(zip(chain.steps, chain.mappings, self.models, strict=True)):
-            true = atoms.replace_positions(mapping.positions(atoms.positions))
-            alone = model.backmap(step, coarser, samples, step_seed(seed, number))
-            errors.append(
-                StepError(
-                    chain.names[number],
-                    mapping.beads,
-                    _rmsd(alone, true.positions),
-                    _rmsd(walked[number], true.positions),
-                    _rms(_to_beads(chain, number, walked[number]) - beads.positions),
-                )
-            )
-            coarser = true
-        return errors
 
 
 class GivenSingleAtoms:
@@ -154,24 +106,13 @@ def step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
 
 
+def seen_by(training: TrainingSet, mapping: CoarseMapping, step: System) -> TrainingSet:
+    """What the model of ``step`` learns from: the particles of ``mapping`` that it is to generate."""
+    return TrainingSet(_seen(training.train, mapping, step), _seen(training.validation, mapping, step))
+
+
 def _seen(atoms: Trajectories, mapping: CoarseMapping, step: System) -> Trajectories:
     """A level's particles, each frame's origin at the centroid of the step's beads, as the protocol has it."""
     particles = mapping.positions(atoms.positions.astype(np.float64))
     origin = step.mapping.positions(particles).mean(axis=1, keepdims=True)
     return atoms.replace_positions(particles - origin)
-
-
-def _to_beads(chain: Chain, number: int, particles: NDArray[np.float32]) -> NDArray[np.floating]:
-    found: NDArray[np.floating] = particles
-    for step in reversed(chain.steps[: number + 1]):
-        found = step.mapping.positions(found)
-    return found
-
-
-def _rmsd(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
-    squared = ((found - true) ** 2).sum(-1).mean(-1)
-    return float(ANGSTROM_PER_NM * np.sqrt(squared).mean())
-
-
-def _rms(difference: NDArray[np.floating]) -> float:
-    return float(ANGSTROM_PER_NM * np.sqrt((difference**2).sum(-1).mean()))

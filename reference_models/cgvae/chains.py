@@ -1,55 +1,145 @@
-"""Chains of ``cgvae`` in two and three steps, from the same beads as the one-step rows."""
+"""Chains in two and three steps, from the same beads as the one-step rows: ``cgvae`` to C-alphas, then heavy atoms."""
 
 from __future__ import annotations
 
-from backmapbench.reference_models.cgvae.delivery import CITATION
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from backmapbench.errors import UnsupportedTaskError
+from backmapbench.reference_models.cgvae.delivery import CITATION, FILE, write_door
 from backmapbench.reference_models.cgvae.model import Cgvae
+from backmapbench.reference_models.cgvae.settings import presets
 from backmapbench.reference_models.composition import Level
-from backmapbench.reference_models.levels import ca_level, carrying, residue_level, run_level
-from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep
-from backmapbench.submissions.protocol import Backmapper, ModelInfo, System
+from backmapbench.reference_models.internal_coordinates.model import InternalCoordinates, InternalCoordinatesMode
+from backmapbench.reference_models.levels import ca_level, carrying, run_level
+from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep, Plan, seen_by, step_seed
+from backmapbench.reference_models.training import TrainingRequest, TrainingResult
+from backmapbench.reference_models.training.errors import NoWeightsError, untrained
+from backmapbench.reference_models.training.loop import Progress
+from backmapbench.submissions.protocol import Backmapper, ModelInfo, System, TrainingSet
 
-COARSE, FINE = "small-coarse", "small-fine"
-RUN = 2  # residues of a particle of the three-step chain's coarser level
-
-
-class CgvaeTwoStep(MultiStep):
-    """Beads to centres of residues to atoms; the beads are means of these centres, so the mappings compose."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _info("cgvae-2step", "beads to residues to atoms"),
-            lambda system: [residue_level(system)],
-            [Cgvae("fixed", COARSE), Cgvae("fixed", FINE)],
-        )
+COARSE = "small-coarse"
+RUN = 3  # residues of a particle of the three-step chain's coarser level
 
 
-class CgvaeThreeStep(MultiStep):
-    """Beads to pairs of residues to residues to atoms."""
+class CgvaeChain(MultiStep):
+    """``cgvae`` from level to level, and another model from the C-alphas to the atoms.
 
-    def __init__(self) -> None:
-        super().__init__(
-            _info("cgvae-3step", "beads to pairs of residues to residues to atoms"),
-            lambda system: [run_level(system, RUN), residue_level(system)],
-            [Cgvae("fixed", COARSE), Cgvae("fixed", COARSE), Cgvae("fixed", FINE)],
-        )
-
-
-def through_ca(name: str, finer: Backmapper, *, separate_beads: bool = False) -> MultiStep:
-    """Beads to C-alphas by ``cgvae``, and to atoms by ``finer``, which is shown C-alphas alone.
-
-    ``separate_beads`` is the published setting: beads are functions of the C-alphas, so it can be built for a task
-    whose beads are means of C-alphas and for no other. Without it the C-alphas carry the task's beads.
+    Args:
+        name: of the row.
+        way: the levels, in words.
+        plan: levels for a system, coarse to fine; the finest are C-alphas.
+        finer: from C-alphas to atoms; it is shown C-alphas alone.
+        temperature: of ``cgvae``; 0 decodes the prior's mean.
+        weights: folder that training wrote, used in place of what comes with the package.
+        steps: how many are ``cgvae``'s.
     """
 
-    def plan(system: System) -> list[Level]:
-        level = ca_level(system)
-        return [level if separate_beads else carrying(level, system)]
+    def __init__(
+        self,
+        name: str,
+        way: str,
+        plan: Plan,
+        finer: Backmapper,
+        *,
+        temperature: float = 1.0,
+        weights: Path | None = None,
+        steps: int = 1,
+    ) -> None:
+        given = [None if weights is None else _step_folder(weights, number) / FILE for number in range(steps)]
+        models: list[Backmapper] = [Cgvae("fixed", COARSE, temperature, path) for path in given]
+        drawn = "latents are drawn from the prior at every step" if temperature else "means at every step"
+        info = ModelInfo(
+            name=name,
+            description=f"A chain of models, {way} by {finer.info.name}; {drawn}.",
+            deterministic=temperature == 0 and finer.info.deterministic,
+            citation=CITATION,
+            licence="MIT",
+        )
+        super().__init__(info, plan, [*models, GivenSingleAtoms(finer)])
 
-    way = "beads to CA by cgvae, CA to atoms by " + finer.info.name
-    return MultiStep(_info(name, way), plan, [Cgvae("fixed", COARSE), GivenSingleAtoms(finer)])
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets."""
+        return presets()
+
+    def fit(self, system: System, training: TrainingSet, seed: int) -> None:
+        """Take the weights of every step.
+
+        Raises UnsupportedTaskError where none come with the package, and where beads are single atoms already.
+        """
+        if (np.diff(system.mapping.weights.indptr) == 1).any():
+            raise UnsupportedTaskError(
+                f"{self.info.name}: made for beads of several residues, the task has beads of single atoms; use a "
+                "model from these to atoms"
+            )
+        try:
+            super().fit(system, training, seed)
+        except NoWeightsError as error:
+            raise untrained(self.info.name) from error
+
+    def train(
+        self, system: System, training: TrainingSet, request: TrainingRequest, progress: Progress | None = None
+    ) -> TrainingResult:
+        """Train every step of ``cgvae`` in a folder of its own, and take the other model's weights.
+
+        The result tells steps and seconds of all together, and losses of the last. Raises what the models raise.
+        """
+        chain = self.build(system)
+        results: list[TrainingResult] = []
+        for number, (step, mapping, model) in enumerate(zip(chain.steps, chain.mappings, self.models, strict=True)):
+            seen, seed = seen_by(training, mapping, step), step_seed(request.seed, number)
+            if isinstance(model, Cgvae):
+                own = replace(request, folder=_step_folder(request.folder, number), seed=seed)
+                results.append(model.train(step, seen, own, progress))
+            elif isinstance(model, GivenSingleAtoms):
+                model.fit(step, seen, seed)
+        files = [_step_folder(request.folder, number) / FILE for number in range(len(results))]
+        write_door(request.folder, type(self).__module__, type(self).__name__, files)
+        steps, seconds = sum(result.steps for result in results), sum(result.seconds for result in results)
+        return replace(results[-1], steps=steps, seconds=seconds)
 
 
-def _info(name: str, way: str) -> ModelInfo:
-    description = f"A chain of variational auto-encoders, {way}; latents are drawn from the prior at every step."
-    return ModelInfo(name=name, description=description, citation=CITATION, licence="MIT")
+class CgvaeTwoStep(CgvaeChain):
+    """The k-step scheme of Kementzidis 2025 from the task's own beads: beads to C-alphas to heavy atoms."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        super().__init__("cgvae-2step", TWO, _ca, InternalCoordinates(), weights=weights)
+
+
+class CgvaeTwoStepMode(CgvaeChain):
+    """``CgvaeTwoStep`` with the prior's mean and the most central structure: a deterministic map."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        super().__init__("cgvae-2step@mode", TWO, _ca, InternalCoordinatesMode(), temperature=0.0, weights=weights)
+
+
+class CgvaeThreeStep(CgvaeChain):
+    """Beads to runs of residues to C-alphas to heavy atoms: the paper's future work."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        super().__init__("cgvae-3step", THREE, _runs_and_ca, InternalCoordinates(), weights=weights, steps=2)
+
+
+TWO = "beads to CA by cgvae-fixed, CA to atoms"
+THREE = f"beads to runs of {RUN} residues to CA by cgvae-fixed, CA to atoms"
+
+
+def separate_beads(name: str, finer: Backmapper) -> MultiStep:
+    """The published setting: beads are functions of the C-alphas, so it can be built for a task of such beads alone."""
+    return CgvaeChain(name, TWO, lambda system: [ca_level(system)], finer)
+
+
+def _ca(system: System) -> Sequence[Level]:
+    return [carrying(ca_level(system), system)]
+
+
+def _runs_and_ca(system: System) -> Sequence[Level]:
+    runs = run_level(system, RUN)
+    return [runs, carrying(ca_level(system), replace(system, mapping=runs.mapping))]
+
+
+def _step_folder(folder: Path, number: int) -> Path:
+    return folder / f"step-{number + 1}"

@@ -28,8 +28,8 @@ class Decoder(nn.Module):
         # Three beads are their own mirror image: a pseudo-scalar of 1 lets atoms leave their plane to one side.
         self.handedness = float(beads == FLAT)
         depth = settings.decoder_depth
-        self.messages = Messages(depth, width, CHANNELS * width, settings.edge_features)
-        self.updates = nn.ModuleList(Update(width) for _ in range(depth))
+        self.messages = Messages(depth, width, CHANNELS * width, settings.edge_features, settings.hidden)
+        self.updates = nn.ModuleList(Update(width, settings.hidden) for _ in range(depth))
 
     def forward(self, latents: Tensor, graph: Graph) -> Tensor:
         """Vectors (beads, 3, width), Angstrom, of ``latents`` (beads, width)."""

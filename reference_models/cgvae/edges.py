@@ -3,7 +3,8 @@
 A message of the networks is a sum over senders j of w(d_ij) * x_j, channel by channel, with a filter that is linear in
 a few functions B_k of the distance: w_c(d) = sum_k W_kc B_k(d). So the sum over edges is one of K products of a sparse
 matrix B_k (receivers, senders) with a dense W_k * x: memory grows as edges x K + nodes x channels, where a message per
-edge would take edges x channels. Positions are data: gradients flow to features and weights alone.
+edge would take edges x channels. Where that is little, as on a graph of few beads, one array of it is faster than K
+products. Positions are data: gradients flow to features and weights alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 SOFT = 3e-8  # Angstrom^2 under the root: keeps a distance of 0 harmless
+FEW = 2_000_000  # numbers on edges that are held at once: some 10 MB
 
 with warnings.catch_warnings():  # torch says once per process that its CSR layout is in beta
     warnings.simplefilter("ignore")
@@ -60,12 +62,14 @@ class Graph:
     Attributes:
         distance: (edges,), Angstrom.
         unit: (3, edges), from receiver to sender.
+        ends: (2, edges), receiver and sender.
         forward: the edges by receiver.
         backward: the same edges by sender.
     """
 
     distance: Tensor
     unit: Tensor
+    ends: Tensor
     forward: _Pattern
     backward: _Pattern
 
@@ -80,6 +84,7 @@ class Graph:
         return cls(
             distance,
             (between / distance[:, None]).T.contiguous(),
+            torch.stack([to, origin]),
             _Pattern.of(edges[0], edges[1], shape).to(device),
             _Pattern.of(edges[1], edges[0], shape[::-1]).to(device),
         )
@@ -122,6 +127,8 @@ def filtered_sum(graph: Graph, values: Tensor, features: Tensor, weights: Tensor
 
     ``values`` (k, edges) are functions of the edges, ``weights`` (k, channels) the filter's.
     """
+    if graph.ends.shape[1] * features.shape[1] <= FEW:
+        return _gathered(graph, _messages(graph, values, features, weights))
     apply: Any = _FilteredSum.apply
     summed: Tensor = apply(features, weights, values, None, graph)
     return summed
@@ -129,8 +136,22 @@ def filtered_sum(graph: Graph, values: Tensor, features: Tensor, weights: Tensor
 
 def filtered_sum_along(graph: Graph, values: Tensor, features: Tensor, weights: Tensor) -> Tensor:
     """sum_j w(d_ij) x_j u_ij: (receivers, 3, channels), u the unit vector of the edge."""
+    if 3 * graph.ends.shape[1] * features.shape[1] <= FEW:
+        messages = _messages(graph, values, features, weights)
+        return _gathered(graph, messages[:, None] * graph.unit.T[:, :, None])
     apply: Any = _FilteredSum.apply
     return torch.stack([apply(features, weights, values, axis, graph) for axis in graph.unit], dim=1)
+
+
+def _messages(graph: Graph, values: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+    """w(d_ij) x_j of every edge, (edges, channels)."""
+    return (values.T @ weights) * features.index_select(0, graph.ends[1])
+
+
+def _gathered(graph: Graph, messages: Tensor) -> Tensor:
+    """Sums over each receiver's edges."""
+    out = messages.new_zeros(graph.forward.shape[0], *messages.shape[1:])
+    return out.index_add(0, graph.ends[0], messages)
 
 
 class _FilteredSum(torch.autograd.Function):

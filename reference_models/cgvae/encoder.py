@@ -26,9 +26,9 @@ class Encoder(nn.Module):
         width, functions = settings.width, settings.edge_features
         self.settings = settings
         self.embedding = nn.Embedding(ELEMENTS, width)
-        self.atoms = Messages(settings.encoder_depth, width, width, functions)
-        self.pooling = Messages(settings.encoder_depth, width, width, functions)
-        self.head = Head(width, nn.ReLU, 1e-12)
+        self.atoms = Messages(settings.encoder_depth, width, width, functions, settings.hidden)
+        self.pooling = Messages(settings.encoder_depth, width, width, functions, settings.hidden)
+        self.head = Head(width, nn.ReLU, 1e-12, settings.hidden)
 
     def forward(self, numbers: Tensor, atoms: Graph, owners: Graph) -> tuple[Tensor, Tensor]:
         """Mean and deviation (beads, width) of the latents.
@@ -59,8 +59,9 @@ class Prior(nn.Module):
         super().__init__()
         self.settings = settings
         self.embedding = nn.Embedding(beads, settings.width)
-        self.messages = Messages(settings.prior_depth, settings.width, settings.width, settings.edge_features)
-        self.head = Head(settings.width, nn.Tanh, 1e-9)
+        width, hidden = settings.width, settings.hidden
+        self.messages = Messages(settings.prior_depth, width, width, settings.edge_features, hidden)
+        self.head = Head(width, nn.Tanh, 1e-9, hidden)
 
     def forward(self, graph: Graph, frames: int) -> tuple[Tensor, Tensor]:
         """Mean and deviation (frames x beads, width) of the latents; ``graph`` has the edges between beads."""

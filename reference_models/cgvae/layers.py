@@ -22,9 +22,9 @@ class Message(nn.Module):
     Weights are Xavier-uniform and biases 0, as published.
     """
 
-    def __init__(self, width: int, outputs: int, edge_features: int) -> None:
+    def __init__(self, width: int, outputs: int, edge_features: int, hidden: int | None = None) -> None:
         super().__init__()
-        self.phi = Perceptron(width, outputs)
+        self.phi = Perceptron(width, outputs, hidden=hidden)
         self.filter = nn.Linear(edge_features, outputs)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
@@ -39,8 +39,8 @@ class Message(nn.Module):
 class Messages(nn.ModuleList):
     """One message per layer."""
 
-    def __init__(self, depth: int, width: int, outputs: int, edge_features: int) -> None:
-        super().__init__(Message(width, outputs, edge_features) for _ in range(depth))
+    def __init__(self, depth: int, width: int, outputs: int, edge_features: int, hidden: int | None = None) -> None:
+        super().__init__(Message(width, outputs, edge_features, hidden) for _ in range(depth))
 
     def __iter__(self) -> Iterator[Message]:
         """The messages in turn."""
@@ -50,10 +50,10 @@ class Messages(nn.ModuleList):
 class Head(nn.Module):
     """Mean and standard deviation of a bead's latent from its features."""
 
-    def __init__(self, width: int, between: type[nn.Module], floor: float) -> None:
+    def __init__(self, width: int, between: type[nn.Module], floor: float, hidden: int | None = None) -> None:
         super().__init__()
-        self.mean = Perceptron(width, width, between())
-        self.log_variance = Perceptron(width, width, between())
+        self.mean = Perceptron(width, width, between(), hidden)
+        self.log_variance = Perceptron(width, width, between(), hidden)
         self.floor = floor
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,11 +64,11 @@ class Head(nn.Module):
 class Update(nn.Module):
     """PaiNN's update of scalars S (nodes, width) and vectors V (nodes, 3, width) of one node (Schuett et al. 2021)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int | None = None) -> None:
         super().__init__()
         self.left = nn.Linear(width, width, bias=False)
         self.right = nn.Linear(width, width, bias=False)
-        self.gates = Perceptron(2 * width, 3 * width, hidden=width)
+        self.gates = Perceptron(2 * width, 3 * width, hidden=hidden or width)
 
     def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Both after the update."""

@@ -20,6 +20,7 @@ from backmapbench.submissions.protocol import TrainingSet
 
 ANGSTROM_PER_NM = 10.0
 ROWS_PER_EPOCH = 5  # of the log
+MOST_ROWS, MOST_VALIDATIONS = 200, 100  # of a run
 MOST_VALIDATION_BATCHES = 64
 
 
@@ -43,10 +44,10 @@ class CgvaeLearner:
         """Frames of a step."""
         return self._preset.training.micro_batch * self._preset.training.accumulate
 
-    @property
-    def epochs(self) -> int:
-        """Passes over the training frames."""
-        return self._preset.training.epochs
+    def steps(self, per_epoch: int) -> int:
+        """Steps of the whole run, where ``per_epoch`` make one pass over the training frames."""
+        course = self._preset.training
+        return course.steps or (course.epochs or 1) * per_epoch
 
     @property
     def accumulate(self) -> int:
@@ -71,8 +72,16 @@ class CgvaeLearner:
         return {"atoms": self._frames[training][examples], "noise": noise}
 
     def losses(self, network: nn.Module, draw: Draw, step: int) -> dict[str, Tensor]:
-        """The network's terms."""
+        """The network's terms, the KL's weight as far as it has grown.
+
+        A prior that starts as noise about 0 tells beads apart by means that noise drowns; under the KL's full weight
+        they may stay there, and then all beads look alike to the decoder.
+        """
         terms: dict[str, Tensor] = network(draw["atoms"], draw["noise"])
+        loss = self._preset.loss
+        if step < loss.kl_warm_up:
+            lacking = loss.kl_weight * (1 - step / loss.kl_warm_up)
+            terms = terms | {"loss": terms["loss"] - lacking * terms["divergence"]}
         return terms
 
     def to(self, device: torch.device) -> None:
@@ -100,13 +109,14 @@ class CgvaeLearner:
 
 
 def engine_settings(learner: CgvaeLearner) -> EngineSettings:
-    """The engine's settings: epochs in steps, about one validation per epoch."""
+    """The engine's settings: epochs in steps, about one validation per epoch, fewer where epochs are many and short."""
     per_epoch = max(1, learner.training_examples // learner.batch)
-    row = max(1, per_epoch // ROWS_PER_EPOCH)
-    every = row * max(1, per_epoch // row)
+    steps = learner.steps(per_epoch)
+    row = max(1, per_epoch // ROWS_PER_EPOCH, steps // MOST_ROWS)
+    every = row * max(1, per_epoch // row, steps // MOST_VALIDATIONS // row)
     batches = min(MOST_VALIDATION_BATCHES, max(1, learner.validation_examples // learner.batch))
     return EngineSettings(
-        steps=learner.epochs * per_epoch,
+        steps=steps,
         batch=learner.batch,
         accumulate=learner.accumulate,
         log_every=row,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,18 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError
-from backmapbench.reference_models.cgvae.delivery import delivered, row_info
+from backmapbench.reference_models.cgvae.delivery import delivered, row_info, write_door, write_weights
 from backmapbench.reference_models.cgvae.learner import ANGSTROM_PER_NM, CgvaeLearner
 from backmapbench.reference_models.cgvae.network import CgvaeNetwork
 from backmapbench.reference_models.cgvae.settings import Behaviour, Preset, load_preset, preset_for, presets
 from backmapbench.reference_models.cgvae.structure import Structure
 from backmapbench.reference_models.training import TrainingRequest, TrainingResult, checkpoint, train
+from backmapbench.reference_models.training.errors import untrained
 from backmapbench.reference_models.training.loop import Progress, seeded
 from backmapbench.reference_models.training.state import load_network
 from backmapbench.submissions.protocol import System, TrainingSet
 
+ROWS = "backmapbench.reference_models.cgvae.rows"
 CHUNK_FRAMES = 128
 POSTERIOR_FRAMES = 8  # the encoder's edges take more
 
@@ -52,26 +53,31 @@ class Cgvae:
         return presets()
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
-        """Take the weights given or delivered for this molecule, behaviour and seed, or train.
+        """Take the weights given, or those that come with the package for this molecule, behaviour and seed.
 
-        Raises UnsupportedTaskError for a molecule or beads that it is not made for.
+        Raises UnsupportedTaskError where there are none, and for a molecule or beads that it is not made for.
         """
+        if self.weights is not None:
+            self.load(system, self.weights)
+            return
         structure = Structure.of(system)
         name = self.preset or preset_for(len(structure.names), structure.beads)
-        path = self.weights or delivered(self.behaviour, name, structure.fingerprint, seed)
-        if path is not None:
-            self.load(system, path)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            self.train(system, training, TrainingRequest(name, (), Path(folder), seed))
+        path = delivered(self.behaviour, name, structure.fingerprint, seed)
+        if path is None:
+            raise untrained(self.info.name)
+        self.load(system, path)
 
     def train(
         self, system: System, training: TrainingSet, request: TrainingRequest, progress: Progress | None = None
     ) -> TrainingResult:
         """Train by a preset; the weights of the lowest validation loss are used afterwards.
 
-        Raises SubmissionError for structures that do not fit, TrainingError for a run that diverges.
+        Beside the engine's files the request's folder gets ``weights.toml`` and ``model.py``.
+
+        Raises SubmissionError for structures that do not fit or a search, TrainingError for a run that diverges.
         """
+        if request.trials:
+            raise SubmissionError("cgvae: its presets have no [search] table; leave --search out")
         structure = Structure.of(system)
         name = request.preset or self.preset or preset_for(len(structure.names), structure.beads)
         network = self._build(load_preset(name, request.changes), structure, request.seed)
@@ -87,6 +93,9 @@ class Cgvae:
         )
         load_network(result.best_weights, network)
         self._use(structure, network)
+        data = f"{len(training.train)} frames of {len(structure.names)} atoms in {structure.beads} beads"
+        path = write_weights(name, request, result, data)
+        write_door(request.folder, ROWS, f"Cgvae{self.behaviour.capitalize()}", [path])
         return result
 
     def load(self, system: System, path: Path) -> None:

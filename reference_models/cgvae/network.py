@@ -72,15 +72,19 @@ class CgvaeNetwork(nn.Module):
 
     @torch.no_grad()
     def sample(self, beads: Tensor, noise: Tensor) -> Tensor:
-        """Atoms (frames, atoms, 3) of beads (frames, beads, 3), latents from the PRIOR: noise 0 is its mean."""
+        """Atoms (frames, atoms, 3) of beads (frames, beads, 3), latents from the PRIOR: noise 0 is its mean.
+
+        No atom is moved from its bead by more than the bead cutoff before the bead's mean is taken off.
+        """
         graph = self._bead_graph(beads)
-        return self._decode(_drawn(self.prior(graph, len(beads)), noise), beads, graph)
+        return self._decode(_drawn(self.prior(graph, len(beads)), noise), beads, graph, self._longest)
 
     @torch.no_grad()
     def reconstruct(self, atoms: Tensor, noise: Tensor) -> Tensor:
         """Atoms from latents of the POSTERIOR, which reads the very atoms that are to be found."""
         beads = self.coarse(atoms)
-        return self._decode(_drawn(self._posterior(atoms, beads), noise), beads, self._bead_graph(beads))
+        latents = _drawn(self._posterior(atoms, beads), noise)
+        return self._decode(latents, beads, self._bead_graph(beads), self._longest)
 
     def coarse(self, atoms: Tensor) -> Tensor:
         """Bead positions (frames, beads, 3) of atoms (frames, atoms, 3)."""
@@ -99,12 +103,29 @@ class CgvaeNetwork(nn.Module):
         found: Normal = self.encoder(self.numbers.repeat(len(atoms)), near, owners)
         return found
 
-    def _decode(self, latents: Tensor, beads: Tensor, graph: Graph) -> Tensor:
+    @property
+    def _longest(self) -> float:
+        return self.preset.model.bead_cutoff_angstrom
+
+    def _decode(self, latents: Tensor, beads: Tensor, graph: Graph, longest: float | None = None) -> Tensor:
         vectors: Tensor = self.decoder(latents, graph).reshape(*beads.shape[:2], 3, -1)
         displaced = vectors.transpose(2, 3)[:, self.bead, self.channel]
+        if longest is not None:
+            displaced = _within(displaced, longest)
         return (beads - self.coarse(displaced))[:, self.bead] + displaced
 
 
 def _drawn(normal: Normal, noise: Tensor) -> Tensor:
     mean, deviation = normal
     return mean + deviation * noise.flatten(0, 1)
+
+
+def _within(vectors: Tensor, longest: float) -> Tensor:
+    """``vectors`` (..., 3) cut to a length of ``longest``; those that overflowed become 0.
+
+    Messages multiply vectors with vectors, layer upon layer: beads closer than any in training can give numbers beyond
+    all bounds, in ``legacy`` above all, whose filters few training frames reach.
+    """
+    lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    cut = vectors * (longest / lengths.clamp(min=longest))
+    return torch.where(torch.isfinite(lengths) & torch.isfinite(vectors), cut, 0.0)

@@ -22,18 +22,17 @@ import numpy as np
 import tomli_w
 import typer
 
-from backmapbench.coarse_graining import CoarseMapping
 from backmapbench.datasets.catalogue import load_dataset
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.errors import BackmapbenchError, SubmissionError
+from backmapbench.errors import BackmapbenchError
 from backmapbench.files import atomic_write
 from backmapbench.reference_models.cgvae.delivery import CITATION
+from backmapbench.reference_models.cgvae.given import centred, mapping_of
 from backmapbench.reference_models.cgvae.model import Cgvae
 from backmapbench.reference_models.training import checkpoint
 from backmapbench.submissions.protocol import System
 
 LABEL = "READS THE ANSWER: latents from the posterior, which sees the atoms that are scored. "
-TOLERANCE_NM = 1e-3  # beads are float32, and embedded atoms are stored on a grid of 0.0005 nm
 
 
 def posterior_folder(
@@ -45,7 +44,7 @@ def posterior_folder(
 
     Raises SubmissionError when the folder's beads are not those of ``atoms``, or the weights are for another system.
     """
-    system, atoms = System(topology, _mapping(folder), temperature), _centred(folder, atoms)
+    system, atoms = System(topology, mapping_of(folder), temperature), centred(folder, atoms)
     behaviour = checkpoint.read(weights).content["description"]["model"]["behaviour"]
     model = Cgvae(behaviour)
     model.load(system, weights)
@@ -65,34 +64,6 @@ def posterior_folder(
     with atomic_write(header) as handle:
         tomli_w.dump(content, handle)
     return header
-
-
-def _mapping(folder: Path) -> CoarseMapping:
-    path = folder / "mapping.json"
-    if not path.is_file():
-        raise SubmissionError(f"{path}: missing; give a folder that `backmapbench beads` wrote")
-    return CoarseMapping.from_json(path.read_text(encoding="utf-8"))
-
-
-def _centred(folder: Path, atoms: Trajectories) -> Trajectories:
-    """``atoms`` in the frame of reference of the folder's beads; raises SubmissionError where these are others."""
-    mapping = _mapping(folder)
-    beads = mapping.positions(atoms.positions.astype(np.float64))
-    moved = np.empty_like(atoms.positions)
-    for number, part in enumerate(atoms.slices):
-        path = folder / "beads" / f"traj-{number:03d}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as saved:
-                given = np.asarray(saved["positions"], dtype=np.float64)
-        except (OSError, KeyError, ValueError) as error:
-            raise SubmissionError(f"{path}: cannot be read ({error}); write the folder anew") from error
-        if given.shape != beads[part].shape:
-            raise SubmissionError(f"{path}: {given.shape} beads, the split has {beads[part].shape}; name its own split")
-        shift = (given - beads[part]).mean(axis=1, keepdims=True)
-        if np.abs(beads[part] + shift - given).max() > TOLERANCE_NM:
-            raise SubmissionError(f"{path}: beads of other frames than the split's; name the split that is scored")
-        moved[part] = atoms.positions[part] + shift
-    return atoms.replace_positions(moved)
 
 
 def main(

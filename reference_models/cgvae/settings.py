@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from backmapbench.errors import UnsupportedTaskError
 from backmapbench.reference_models.training.presets import preset_names, read_preset
@@ -24,13 +24,16 @@ class DataSettings(Strict):
     atoms: int | None = Field(default=None, ge=1, description="particles that are generated, n0; None: any")
     beads: int | None = Field(default=None, ge=1, description="particles that are given, n1; None: any")
     frames: int | None = Field(default=None, ge=1, description="training, validation and test frames together")
-    source: str = Field(description="table of paper 002, or how the numbers were chosen")
+    source: str = Field(description="table of Kementzidis 2025, or how the numbers were chosen")
 
 
 class ModelSettings(Strict):
     """Sizes and cutoffs of the networks; lengths in Angstrom, as published."""
 
     width: int = Field(ge=1, description="F: features of a node, and vector channels of a bead")
+    hidden: int | None = Field(
+        default=None, ge=1, description="width of the layer within perceptrons; None: F, as published"
+    )
     edge_features: int = Field(ge=1, description="K: radial functions")
     encoder_depth: int = Field(ge=1)
     prior_depth: int = Field(ge=1)
@@ -47,6 +50,7 @@ class LossSettings(Strict):
 
     graph_weight: float = Field(ge=0, description="gamma")
     kl_weight: float = Field(ge=0, description="beta")
+    kl_warm_up: int = Field(default=0, ge=0, description="steps in which the KL's weight grows from 0 to beta; 0: none")
     order: int = Field(ge=1, description="largest number of bonds between the atoms of a pair of the graph loss")
 
 
@@ -57,13 +61,20 @@ class CourseSettings(Strict):
     ``cosine``: it falls to 0 along half a cosine.
     """
 
-    epochs: int = Field(ge=1)
+    epochs: int | None = Field(default=None, ge=1, description="passes over the training frames; or ``steps``")
+    steps: int | None = Field(default=None, ge=1, description="for presets that serve data sets of any size")
     micro_batch: int = Field(ge=1, description="frames that are computed at once")
     accumulate: int = Field(ge=1, description="micro-batches per step")
     learning_rate: float = Field(gt=0)
     schedule: Literal["plateau", "cosine"]
     factor: float = Field(default=0.5, gt=0, lt=1, description="of the plateau schedule")
     clip: float = Field(gt=0, description="largest norm of a gradient")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        return self
 
 
 class Preset(Strict):

@@ -14,9 +14,13 @@ def missing(error: ModuleNotFoundError) -> TrainingError:
     return TrainingError(f"training needs {error.name}; install the extra: pip install 'backmapbench[train]'")
 
 
-def untrained(name: str) -> UnsupportedTaskError:
-    """What ``fit`` says of a model whose training takes long and is asked for by a command of its own."""
-    return UnsupportedTaskError(
-        f"{name}: no weights for this task come with the package; train it with `backmapbench train {name} --task TASK "
-        "--output FOLDER` and run `--model FOLDER/model.py:Trained`"
+class NoWeightsError(UnsupportedTaskError):
+    """No weights for a task come with the package, and training takes too long to be begun unasked."""
+
+
+def untrained(name: str) -> NoWeightsError:
+    """What ``fit`` says of a model that a command of its own trains."""
+    return NoWeightsError(
+        f"{name}: no weights for this task and seed come with the package; train it with `backmapbench train "
+        f"{name} --task TASK --output FOLDER` and run `--model FOLDER/model.py:Trained`"
     )

@@ -8,12 +8,21 @@ from backmapbench.coarse_graining import CoarseMapping
 from backmapbench.coarse_graining.grouping import contiguous
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError
-from backmapbench.reference_models.cgvae.chains import CgvaeThreeStep, CgvaeTwoStep, through_ca
+from backmapbench.reference_models.cgvae.chains import (
+    RUN,
+    CgvaeThreeStep,
+    CgvaeTwoStep,
+    CgvaeTwoStepMode,
+    separate_beads,
+)
 from backmapbench.reference_models.cgvae.structure import Structure
 from backmapbench.reference_models.composition import Chain, Level
 from backmapbench.reference_models.levels import ca_level, carrying, residue_level, run_level
-from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep
+from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep, step_seed
+from backmapbench.reference_models.step_errors import step_errors
+from backmapbench.reference_models.training import PresetTrainable, TrainingRequest, checkpoint
 from backmapbench.submissions import Backmapper, ModelInfo, System, TrainableBackmapper, TrainingSet
+from backmapbench.submissions.registry import load_model
 
 SIDES = {"ALA": ["CB"], "SER": ["CB", "OG"], "GLY": []}
 
@@ -99,13 +108,24 @@ def test_separate_beads_are_those_of_the_trace(peptide):
     trace = ca_level(peptide).mapping.slice_atoms
     groups = np.array_split(trace, 4)
     own = System(peptide.topology, CoarseMapping.from_groups(groups, peptide.topology.n_atoms, list("abcd")), 300.0)
-    chain = through_ca("published", Spread(), separate_beads=True).build(own)
+    chain = separate_beads("published", Spread()).build(own)
     np.testing.assert_allclose(chain.steps[0].mapping.weights.todense().sum(axis=1), 1)
     with pytest.raises(SubmissionError, match="no function"):
-        through_ca("published", Spread(), separate_beads=True).build(peptide)
-    shared = through_ca("shared", Spread()).build(peptide)
+        separate_beads("published", Spread()).build(peptide)
+
+
+def test_the_two_step_row_carries_the_beads_beside_the_trace(peptide):
+    shared = CgvaeTwoStep().build(peptide)
     assert [step.topology.n_atoms for step in shared.steps] == [12 + 4, peptide.topology.n_atoms]
     assert Structure.of(shared.steps[0]).bead.tolist() == [n // 3 for n in range(12)] + list(range(4))
+
+
+def test_the_three_step_row_carries_the_runs(peptide):
+    """Twelve residues in four beads of three: with runs of three every bead is one run."""
+    chain = CgvaeThreeStep().build(peptide)
+    assert RUN == 3
+    assert [step.topology.n_atoms for step in chain.steps] == [4, 12 + 4, peptide.topology.n_atoms]
+    assert (np.diff(chain.steps[0].mapping.weights.indptr) == 1).all()
 
 
 def test_every_sample_walks_the_whole_chain(peptide, atoms):
@@ -142,7 +162,7 @@ def test_every_model_is_fitted_to_its_own_two_levels(peptide, atoms):
 
 def test_errors_grow_from_step_to_step(peptide, atoms):
     chain = MultiStep(INFO, PLANS["residues"], [Spread(0.3), Spread(0.0)])
-    first, second = chain.propagation(peptide, atoms, 4, 0)
+    first, second = step_errors(chain, peptide, atoms, 4, 0)
     assert (first.name, first.particles) == ("residues", 12)
     assert (second.name, second.particles) == ("atoms", peptide.topology.n_atoms)
     assert first.true_angstrom == pytest.approx(first.predicted_angstrom)
@@ -150,6 +170,18 @@ def test_errors_grow_from_step_to_step(peptide, atoms):
     # The second step is exact but for the spread within residues: what it adds is what it was given.
     assert first.beads_angstrom < 1e-4
     assert second.beads_angstrom < 1e-4
+
+
+def test_beads_that_a_level_carries_are_no_particles_of_it(peptide, atoms):
+    """They are copied, so counting them would make the level's error look smaller than it is."""
+    chain = MultiStep(INFO, PLANS["CA and beads"], [Spread(0.3), GivenSingleAtoms(Spread(0.0))])
+    first, _ = step_errors(chain, peptide, atoms, 2, 0)
+    assert first.particles == 12
+    beads = atoms.replace_positions(peptide.mapping.positions(atoms.positions))
+    trace = ca_level(peptide).mapping.slice_atoms
+    found = chain.walk(chain.build(peptide), beads, 2, 0)[0][:, :, :12]
+    off = ((found - atoms.positions[:, trace]) ** 2).sum(-1).mean(-1)
+    assert first.true_angstrom == pytest.approx(10 * np.sqrt(off).mean(), rel=1e-5)
 
 
 def test_the_true_intermediate_costs_nothing_where_the_first_step_is_right(peptide, atoms):
@@ -161,7 +193,7 @@ def test_the_true_intermediate_costs_nothing_where_the_first_step_is_right(pepti
             return np.repeat(level[None], samples, axis=0).astype(np.float32)
 
     chain = MultiStep(INFO, PLANS["residues"], [Knows(), Spread()])
-    first, second = chain.propagation(peptide, atoms, 2, 0)
+    first, second = step_errors(chain, peptide, atoms, 2, 0)
     assert first.predicted_angstrom == pytest.approx(0, abs=1e-5)
     assert second.predicted_angstrom == pytest.approx(second.true_angstrom, rel=0.1)
 
@@ -188,8 +220,30 @@ def test_wrong_numbers_of_models_are_refused(peptide):
 
 
 def test_rows():
-    for row, name, steps in ((CgvaeTwoStep(), "cgvae-2step", 2), (CgvaeThreeStep(), "cgvae-3step", 3)):
-        assert row.info.name == name
-        assert len(row.models) == steps
+    rows = [CgvaeTwoStep(), CgvaeTwoStepMode(), CgvaeThreeStep()]
+    assert [row.info.name for row in rows] == ["cgvae-2step", "cgvae-2step@mode", "cgvae-3step"]
+    assert [len(row.models) for row in rows] == [2, 2, 3]
+    assert [row.info.deterministic for row in rows] == [False, True, False]
+    for row in rows:
         assert isinstance(row, Backmapper)
         assert isinstance(row, TrainableBackmapper)
+        assert isinstance(row, PresetTrainable)
+
+
+def test_a_chain_is_trained_step_by_step_and_comes_back(peptide, atoms, tmp_path):
+    """Every step of cgvae has a folder of its own; the door leads to all of them."""
+    sizes = ("model.width=12", "model.hidden=4", "model.encoder_depth=1", "model.prior_depth=1")
+    changes = ("training.steps=3", "training.micro_batch=2", "model.decoder_depth=1", *sizes)
+    row = CgvaeTwoStep()
+    result = row.train(peptide, TrainingSet(atoms, atoms), TrainingRequest(None, changes, tmp_path, 5))
+    assert result.steps == 3
+    stored = checkpoint.read(tmp_path / "step-1" / "weights.toml").content["training"]
+    assert stored["seed"] == step_seed(5, 0)
+    assert stored["data"] == "5 frames of 16 atoms in 4 beads"
+    beads = atoms.replace_positions(peptide.mapping.positions(atoms.positions))
+    found = row.backmap(peptide, beads, 1, 0)
+    assert found.shape == (1, 5, peptide.topology.n_atoms, 3)
+    assert np.isfinite(found).all()
+    trained, _ = load_model(f"{tmp_path / 'model.py'}:Trained")
+    trained.fit(peptide, TrainingSet(atoms, atoms), 0)
+    assert (trained.backmap(peptide, beads, 1, 0) == found).all()

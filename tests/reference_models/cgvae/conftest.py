@@ -14,6 +14,9 @@ from backmapbench.submissions import System, TrainingSet
 SIDES = {"ALA": ["CB"], "SER": ["CB", "OG"], "CYS": ["CB", "SG"], "GLY": [], "VAL": ["CB", "CG1", "CG2"]}
 SMALL = (
     "model.width=32",
+    "model.hidden=32",
+    "loss.kl_warm_up=0",
+    "training.learning_rate=0.001",
     "model.atom_cutoff_angstrom=7.0",
     "model.bead_cutoff_angstrom=40.0",
     "model.encoder_cutoff_angstrom=6.0",

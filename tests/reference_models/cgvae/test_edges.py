@@ -6,9 +6,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backmapbench.reference_models.cgvae import edges
 from backmapbench.reference_models.cgvae.edges import Graph, filtered_sum, filtered_sum_along, memberships, neighbours
 
 K = 3
+
+
+@pytest.fixture(params=["edge by edge", "by products"], autouse=True)
+def _way(request, monkeypatch):
+    """Both ways of taking sums."""
+    if request.param == "by products":
+        monkeypatch.setattr(edges, "FEW", 0)
 
 
 @pytest.fixture

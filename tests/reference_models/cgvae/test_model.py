@@ -2,16 +2,23 @@
 
 import numpy as np
 import pytest
+import torch
 
 from backmapbench.errors import SubmissionError
+from backmapbench.reference_models.cgvae import delivery
+from backmapbench.reference_models.cgvae.delivery import FILE, delivered, delivered_path
+from backmapbench.reference_models.cgvae.learner import CgvaeLearner
 from backmapbench.reference_models.cgvae.model import Cgvae
+from backmapbench.reference_models.cgvae.network import CgvaeNetwork
 from backmapbench.reference_models.cgvae.posterior import posterior_folder
 from backmapbench.reference_models.cgvae.rows import CgvaeFixed, CgvaeFixedMode, CgvaeLegacy
+from backmapbench.reference_models.cgvae.settings import load_preset
 from backmapbench.reference_models.cgvae.structure import Structure
-from backmapbench.reference_models.training import TrainingRequest
+from backmapbench.reference_models.training import TrainingRequest, checkpoint
 from backmapbench.reference_models.training.logs import read_log
 from backmapbench.submissions import Backmapper, TrainableBackmapper
 from backmapbench.submissions.predictions import PredictionFolder, write_input
+from backmapbench.submissions.registry import load_model
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +71,49 @@ def test_weights_come_back(run, system, beads):
     again = Cgvae("fixed", weights=result.best_weights, preset="nls-mini-ucg-5")
     again.fit(system, None, 0)
     assert (again.backmap(system, beads, 1, 0) == model.backmap(system, beads, 1, 0)).all()
+
+
+def test_a_run_leaves_a_door_and_tells_how_it_went(run, system, beads):
+    model, result = run
+    folder = result.log.parent
+    trained, _ = load_model(f"{folder / 'model.py'}:Trained")
+    trained.fit(system, None, 0)
+    assert trained.info.name == "cgvae-fixed"
+    assert (trained.backmap(system, beads, 1, 0) == model.backmap(system, beads, 1, 0)).all()
+    training = checkpoint.read(folder / FILE).content["training"]
+    assert training["data"] == "40 frames of 84 atoms in 5 beads"
+    assert (training["steps"], training["seed"], training["preset"]) == (result.steps, 0, "nls-mini-ucg-5")
+    assert training["seconds"] > 0
+
+
+def test_delivered_weights_fit_the_structure_and_the_seed(system, run, monkeypatch, tmp_path):
+    _, result = run
+    print_ = Structure.of(system).fingerprint
+    monkeypatch.setattr(delivery, "files", lambda _: tmp_path)
+    stored = checkpoint.read(result.log.parent / FILE)
+    checkpoint.write(delivered_path("fixed", "nls-mini-ucg-5", print_, 3), stored.tensors, stored.content)
+    assert delivered("fixed", "nls-mini-ucg-5", print_, 3) is not None
+    for other in (("legacy", "nls-mini-ucg-5", print_, 3), ("fixed", "nls-mini-ucg-5", print_, 4)):
+        assert delivered(*other) is None
+    model = Cgvae("fixed", "nls-mini-ucg-5")
+    model.fit(system, None, 3)  # training without frames would fail
+
+
+def test_the_weight_of_the_divergence_grows(system, training, changes):
+    preset = load_preset("nls-mini-ucg-5", (*changes, "loss.kl_warm_up=4"))
+    network = CgvaeNetwork(preset, "fixed", Structure.of(system))
+    learner = CgvaeLearner(network, training, "")
+    draw = learner.draw(torch.arange(2), torch.Generator().manual_seed(0), training=True)
+    terms = [learner.losses(network, draw, step) for step in (0, 2, 4, 9)]
+    whole, weight = terms[-1], preset.loss.kl_weight
+    for share, found in zip((0.0, 0.5, 1.0), terms, strict=False):
+        lacking = (1 - share) * weight * whole["divergence"]
+        torch.testing.assert_close(found["loss"], whole["loss"] - lacking)
+
+
+def test_a_search_is_refused(system, training, tmp_path):
+    with pytest.raises(SubmissionError, match=r"no .search. table"):
+        Cgvae("fixed", "nls-mini-ucg-5").train(system, training, TrainingRequest(None, (), tmp_path, 0, trials=2))
 
 
 def test_atoms_are_known_by_name(run, system, build, beads):

@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from backmapbench.errors import SubmissionError
+from backmapbench.reference_models.cgvae import edges
 from backmapbench.reference_models.cgvae.network import CgvaeNetwork
 from backmapbench.reference_models.cgvae.structure import Structure
 
 SUITE = Path(__file__).parents[3] / "benchmark" / "asv" / "suites" / "cgvae.py"
 FRAMES = 3
+
+
+@pytest.fixture(params=["edge by edge", "by products"])
+def way(request, monkeypatch):
+    """Both ways of taking sums over edges."""
+    if request.param == "by products":
+        monkeypatch.setattr(edges, "FEW", 0)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +57,11 @@ def noise(preset):
     return torch.randn(FRAMES, 5, preset.model.width, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("behaviour", ["legacy", "fixed"])
 @pytest.mark.parametrize("beads", [3, 5])
-def test_it_is_the_dense_network(build, preset, dense, behaviour, beads):
+def test_it_is_the_dense_network(build, preset, dense, behaviour, beads, monkeypatch):
+    monkeypatch.setattr(CgvaeNetwork, "_longest", None)  # the dense version cuts nothing off
     system = build.system(build.topology(15), beads)
     depth = {"encoder_depth": 2, "prior_depth": 2, "decoder_depth": 3, "bead_cutoff_angstrom": 24.0}
     depth["atom_cutoff_angstrom"] = 18.0
@@ -64,6 +74,7 @@ def test_it_is_the_dense_network(build, preset, dense, behaviour, beads):
     assert (found - network.coarse(atoms)[:, network.bead]).abs().max() > 0.1
 
 
+@pytest.mark.usefixtures("way")
 def test_its_gradients_are_those_of_the_dense_network(build, preset, dense):
     system = build.system(build.topology(15), 5)
     network = network_of(system, preset, "fixed", encoder_depth=2, prior_depth=2, decoder_depth=2).double()
@@ -156,3 +167,14 @@ def test_noise_of_zero_is_the_mean_and_frames_do_not_see_each_other(system, pres
 def test_a_bead_needs_as_many_channels_as_atoms(system, preset):
     with pytest.raises(SubmissionError, match="width is 8"):
         network_of(system, preset, "fixed", width=8)
+
+
+def test_numbers_beyond_all_bounds_stay_within_the_cutoff(system, preset, atoms, noise):
+    """Weights blown up a hundredfold overflow; atoms stay near their beads, and beads are reproduced."""
+    network = network_of(system, preset, "fixed", scale=100.0, decoder_depth=4)
+    beads = network.coarse(atoms)
+    assert not torch.isfinite(network(atoms, noise)["loss"])
+    for found in (network.sample(beads, noise), network.reconstruct(atoms, noise)):
+        assert torch.isfinite(found).all()
+        assert (found - beads[:, network.bead]).norm(dim=-1).max() < 2.001 * preset.model.bead_cutoff_angstrom
+        torch.testing.assert_close(network.coarse(found), beads, rtol=0, atol=1e-3)

@@ -1,8 +1,8 @@
-"""Every number of Tables 4 to 7 of paper 002, as printed there, row by row."""
+"""Every number of Tables 4 to 7 of Kementzidis 2025, as printed there, row by row."""
 
 import pytest
 
-from backmapbench.errors import UnknownNameError, UnsupportedTaskError
+from backmapbench.errors import CardError, UnknownNameError, UnsupportedTaskError
 from backmapbench.reference_models.cgvae.settings import load_preset, preset_for, presets
 
 ROWS = [
@@ -63,7 +63,7 @@ def test_every_embedded_task_has_a_small_preset():
 
 
 def test_all_presets_are_valid():
-    assert len(presets()) >= 17
+    assert len(presets()) >= 16
     for name in presets():
         assert load_preset(name).data.source
 
@@ -73,3 +73,10 @@ def test_no_preset_is_guessed():
         preset_for(22, 6)
     with pytest.raises(UnknownNameError, match="ped00151-ucg-5"):
         load_preset("ped00151-ucg-6")
+
+
+def test_a_run_has_one_length():
+    load_preset("small-coarse", ("training.steps=5",))
+    for changes in (("training.epochs=3",), ("training.steps=[]",)):
+        with pytest.raises(CardError):
+            load_preset("small-coarse", changes)
