@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
-SEEDS ?= 3
+SEEDS ?= 1
 
 .PHONY: leaderboard test lint types bench-check clean
 

@@ -14,7 +14,7 @@ from backmapbench.tasks import load_task
 
 QUICK = read_settings().model_copy(
     update={
-        "grid": 48,
+        "grid": 36,
         "smoothing_degrees": (4.5,),
         "candidates": 4,
         "escapes": 1,
@@ -22,9 +22,9 @@ QUICK = read_settings().model_copy(
         "rounds": 1,
         "most_rounds": 2,
         "rollouts": 1,
-        "rollout_trajectories": 4,
-        "rollout_frames": 5,
-        "settling_steps": 6,
+        "rollout_trajectories": 3,
+        "rollout_frames": 3,
+        "settling_steps": 8,
     }
 )
 FRAMES = 60  # of each of chignolin's trajectories
@@ -38,7 +38,9 @@ def task():
 @pytest.fixture(scope="module")
 def model(task):
     made = EquivariantTemporal(QUICK)
-    made.fit(task.system, task.training_set(), 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backmapbench.reference_models.equivariant_temporal.decoder.FRAMES_COMPARED", 50)
+        made.fit(task.system, task.training_set(), 0)
     return made
 
 
@@ -75,7 +77,7 @@ def test_seed_decides(model, task, beads, placed):
 
 def test_equivariance(model, task, beads, placed):
     """Fixed turns: rounding of turned beads may, rarely, tip a choice between conformations."""
-    for number in range(3):
+    for number in range(2):
         rotation = Rotation.random(random_state=number).as_matrix()
         turned = model.backmap(task.system, beads.replace_positions(beads.positions @ rotation), 1, 0)
         np.testing.assert_allclose(turned[0], placed[0] @ rotation, atol=1e-5)
@@ -181,7 +183,7 @@ def test_beads_that_are_no_alpha_carbons_use_the_networks(system, training, held
         update={"training": read_networks().training.model_copy(update={"steps": 20, "batch": 64})}
     )
     monkeypatch.setattr(
-        "backmapbench.reference_models.equivariant_temporal.model.ArInternal", lambda: ArInternal(short)
+        "backmapbench.reference_models.equivariant_temporal.model.ArInternal", lambda settings: ArInternal(short)
     )
     model = EquivariantTemporal()
     model.fit(system, training, 0)
@@ -230,7 +232,7 @@ def walked(task, trajectories, frames):
 
 
 def test_stable_over_many_frames(model, task):
-    beads = walked(task, 4, 50)
+    beads = walked(task, 2, 40)
     assert_no_drift(model, task, beads, model.backmap(task.system, beads, 1, 0)[0], 0.006)
 
 
