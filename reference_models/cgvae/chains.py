@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backmapbench.errors import UnsupportedTaskError
 from backmapbench.reference_models.cgvae.delivery import CITATION, FILE, write_door
 from backmapbench.reference_models.cgvae.model import Cgvae
-from backmapbench.reference_models.cgvae.settings import presets
 from backmapbench.reference_models.composition import Level
 from backmapbench.reference_models.internal_coordinates.model import InternalCoordinates, InternalCoordinatesMode
 from backmapbench.reference_models.levels import ca_level, carrying, run_level
 from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep, Plan, seen_by, step_seed
-from backmapbench.reference_models.training import TrainingRequest, TrainingResult
-from backmapbench.reference_models.training.errors import NoWeightsError, untrained
-from backmapbench.reference_models.training.loop import Progress
 from backmapbench.submissions.protocol import Backmapper, ModelInfo, System, TrainingSet
+
+if TYPE_CHECKING:
+    from backmapbench.reference_models.training import TrainingRequest, TrainingResult
+    from backmapbench.reference_models.training.loop import Progress
 
 COARSE = "small-coarse"
 RUN = 3  # residues of a particle of the three-step chain's coarser level
@@ -63,6 +64,8 @@ class CgvaeChain(MultiStep):
 
     def presets(self) -> tuple[str, ...]:
         """Names of the presets."""
+        from backmapbench.reference_models.cgvae.settings import presets
+
         return presets()
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
@@ -70,6 +73,8 @@ class CgvaeChain(MultiStep):
 
         Raises UnsupportedTaskError where none come with the package, and where beads are single atoms already.
         """
+        from backmapbench.reference_models.training.errors import NoWeightsError, untrained
+
         if (np.diff(system.mapping.weights.indptr) == 1).any():
             raise UnsupportedTaskError(
                 f"{self.info.name}: made for beads of several residues, the task has beads of single atoms; use a "

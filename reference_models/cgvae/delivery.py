@@ -6,14 +6,14 @@ import platform
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from backmapbench.files import atomic_write
-from backmapbench.reference_models.cgvae.settings import Behaviour
-from backmapbench.reference_models.training import TrainingRequest, TrainingResult, checkpoint
 from backmapbench.submissions.protocol import ModelInfo
+
+if TYPE_CHECKING:
+    from backmapbench.reference_models.cgvae.settings import Behaviour
+    from backmapbench.reference_models.training import TrainingRequest, TrainingResult
 
 CITATION = "Wang et al., ICML 2022; Kementzidis et al., PMLR 267, 2025"
 FILE = "weights.toml"
@@ -33,6 +33,10 @@ def delivered(behaviour: Behaviour, preset: str, fingerprint: str, seed: int) ->
 
 def write_weights(preset: str, request: TrainingRequest, result: TrainingResult, data: str) -> Path:
     """Write the best network of a run beside how it was trained; ``data`` is what it was trained on, in words."""
+    import torch
+
+    from backmapbench.reference_models.training import checkpoint
+
     best = checkpoint.read(result.best_weights)
     training: dict[str, Any] = {
         "preset": preset,

@@ -13,12 +13,12 @@ from torch import Generator, Tensor, nn
 
 from backmapbench.reference_models.cgvae.network import CgvaeNetwork
 from backmapbench.reference_models.cgvae.schedule import Cosine, Plateau
+from backmapbench.reference_models.cgvae.structure import ANGSTROM_PER_NM
 from backmapbench.reference_models.training import Draw, EngineSettings, checkpoint
 from backmapbench.reference_models.training.logs import read_log
 from backmapbench.reference_models.training.state import LAST
 from backmapbench.submissions.protocol import TrainingSet
 
-ANGSTROM_PER_NM = 10.0
 ROWS_PER_EPOCH = 5  # of the log
 MOST_ROWS, MOST_VALIDATIONS = 200, 100  # of a run
 MOST_VALIDATION_BATCHES = 64

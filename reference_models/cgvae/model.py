@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError
 from backmapbench.reference_models.cgvae.delivery import delivered, row_info, write_door, write_weights
-from backmapbench.reference_models.cgvae.learner import ANGSTROM_PER_NM, CgvaeLearner
-from backmapbench.reference_models.cgvae.network import CgvaeNetwork
-from backmapbench.reference_models.cgvae.settings import Behaviour, Preset, load_preset, preset_for, presets
-from backmapbench.reference_models.cgvae.structure import Structure
-from backmapbench.reference_models.training import TrainingRequest, TrainingResult, checkpoint, train
-from backmapbench.reference_models.training.errors import untrained
-from backmapbench.reference_models.training.loop import Progress, seeded
-from backmapbench.reference_models.training.state import load_network
+from backmapbench.reference_models.cgvae.structure import ANGSTROM_PER_NM, Structure
 from backmapbench.submissions.protocol import System, TrainingSet
+
+if TYPE_CHECKING:
+    import torch
+
+    from backmapbench.reference_models.cgvae.network import CgvaeNetwork
+    from backmapbench.reference_models.cgvae.settings import Behaviour, Preset
+    from backmapbench.reference_models.training import TrainingRequest, TrainingResult
+    from backmapbench.reference_models.training.loop import Progress
 
 ROWS = "backmapbench.reference_models.cgvae.rows"
 CHUNK_FRAMES = 128
@@ -50,6 +51,8 @@ class Cgvae:
 
     def presets(self) -> tuple[str, ...]:
         """Names of the presets."""
+        from backmapbench.reference_models.cgvae.settings import presets
+
         return presets()
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
@@ -57,6 +60,9 @@ class Cgvae:
 
         Raises UnsupportedTaskError where there are none, and for a molecule or beads that it is not made for.
         """
+        from backmapbench.reference_models.cgvae.settings import preset_for
+        from backmapbench.reference_models.training.errors import untrained
+
         if self.weights is not None:
             self.load(system, self.weights)
             return
@@ -76,6 +82,11 @@ class Cgvae:
 
         Raises SubmissionError for structures that do not fit or a search, TrainingError for a run that diverges.
         """
+        from backmapbench.reference_models.cgvae.learner import CgvaeLearner
+        from backmapbench.reference_models.cgvae.settings import load_preset, preset_for
+        from backmapbench.reference_models.training import train
+        from backmapbench.reference_models.training.state import load_network
+
         if request.trials:
             raise SubmissionError("cgvae: its presets have no [search] table; leave --search out")
         structure = Structure.of(system)
@@ -103,6 +114,10 @@ class Cgvae:
 
         Raises SubmissionError when they are of another molecule, mapping or behaviour; TrainingError for damaged files.
         """
+        from backmapbench.reference_models.cgvae.settings import Preset
+        from backmapbench.reference_models.training import checkpoint
+        from backmapbench.reference_models.training.state import load_network
+
         structure = Structure.of(system)
         content = checkpoint.read(path).content["description"]["model"]
         if content["behaviour"] != self.behaviour or content["structure"] != structure.fingerprint:
@@ -119,6 +134,8 @@ class Cgvae:
 
         Raises SubmissionError before ``fit``, or for another molecule or other beads than those it was fitted on.
         """
+        import torch
+
         network = self._network_for(system)
         generator = torch.Generator().manual_seed(seed)
         given = torch.from_numpy(np.asarray(beads.positions, dtype=np.float32) * np.float32(ANGSTROM_PER_NM))
@@ -135,6 +152,8 @@ class Cgvae:
 
         No part of the protocol: the harness has no way to call it. Raises SubmissionError as ``backmap`` does.
         """
+        import torch
+
         network = self._network_for(system)
         generator = torch.Generator().manual_seed(seed)
         given = torch.from_numpy(np.asarray(atoms.positions, dtype=np.float32) * np.float32(ANGSTROM_PER_NM))
@@ -145,9 +164,14 @@ class Cgvae:
         return np.asarray(torch.cat(found).numpy() / ANGSTROM_PER_NM, dtype=np.float32)
 
     def _noise(self, network: CgvaeNetwork, frames: int, generator: torch.Generator) -> torch.Tensor:
+        import torch
+
         return torch.randn((frames, network.beads, network.preset.model.width), generator=generator)
 
     def _build(self, preset: Preset, structure: Structure, seed: int) -> CgvaeNetwork:
+        from backmapbench.reference_models.cgvae.network import CgvaeNetwork
+        from backmapbench.reference_models.training.loop import seeded
+
         network = seeded(seed, lambda: CgvaeNetwork(preset, self.behaviour, structure))
         if not isinstance(network, CgvaeNetwork):
             raise TypeError(f"built {type(network).__name__}, expected CgvaeNetwork")

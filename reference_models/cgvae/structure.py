@@ -14,6 +14,8 @@ from backmapbench.errors import SubmissionError, UnsupportedTaskError
 from backmapbench.reference_models.bead_centre.model import bead_of_atom
 from backmapbench.submissions.protocol import System
 
+ANGSTROM_PER_NM = 10.0
+
 
 @dataclass(frozen=True)
 class Structure:
