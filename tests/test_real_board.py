@@ -238,7 +238,10 @@ def test_learned_models_beat_bead_centre_wherever_it_counts(standings, value):
         for score in scores:
             if score == "cg_consistency_angstrom":  # both honour the beads exactly
                 assert value(name, score) <= value("bead-centre", score) + 1e-5
-            elif name != "frame-cvae" or score not in TEMPORAL:  # which knows no time
+            elif (name, score) == ("frame-cvae", "hidden_torsion_timescale_log_error"):
+                # Frames drawn by themselves forget at once, which counts as much as standing still.
+                assert value(name, score) == pytest.approx(value("bead-centre", score), rel=1e-3)
+            else:
                 assert value(name, score) < value("bead-centre", score), (name, score)
 
 
