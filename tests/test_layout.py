@@ -16,46 +16,17 @@ HOUSES = {
     "backmapbench.datasets": Path(backmapbench.datasets.__file__).parent,
     "backmapbench.reference_models": Path(backmapbench.reference_models.__file__).parent,
 }
+SCORING = ["records", "board", "evaluation", "planning", "runner"]
 # What each room may import; data flows datasets -> coarse graining -> task -> backmapper -> metrics -> record -> board.
 FORBIDDEN = {
-    "datasets": [
-        "coarse_graining",
-        "tasks",
-        "metrics",
-        "submissions",
-        "records",
-        "board",
-        "evaluation",
-        "planning",
-        "runner",
-    ],
-    "coarse_graining": ["tasks", "metrics", "submissions", "records", "board", "evaluation", "planning", "runner"],
-    "force_field": [
-        "tasks",
-        "metrics",
-        "submissions",
-        "records",
-        "board",
-        "evaluation",
-        "planning",
-        "runner",
-        "datasets",
-    ],
-    "submissions": ["tasks", "metrics", "records", "board", "evaluation", "planning", "runner", "reference_models"],
-    "metrics": ["tasks", "submissions", "records", "board", "evaluation", "planning", "runner", "reference_models"],
-    "reference_models": ["tasks", "metrics", "records", "board", "evaluation", "planning", "runner", "controls"],
-    "tasks": ["records", "board", "evaluation", "planning", "runner", "controls", "reference_models"],
-    "describe": [
-        "metrics",
-        "submissions",
-        "records",
-        "board",
-        "evaluation",
-        "planning",
-        "runner",
-        "controls",
-        "reference_models",
-    ],
+    "datasets": [*SCORING, "coarse_graining", "tasks", "metrics", "submissions"],
+    "coarse_graining": [*SCORING, "tasks", "metrics", "submissions"],
+    "force_field": [*SCORING, "tasks", "metrics", "submissions", "datasets"],
+    "submissions": [*SCORING, "tasks", "metrics", "reference_models"],
+    "metrics": [*SCORING, "tasks", "submissions", "reference_models"],
+    "reference_models": [*SCORING, "tasks", "metrics", "controls"],
+    "tasks": [*SCORING, "controls", "reference_models"],
+    "describe": [*SCORING, "metrics", "submissions", "controls", "reference_models"],
 }
 
 
