@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backmapbench.errors import UnsupportedTaskError
-from backmapbench.reference_models.cgvae.delivery import CITATION, FILE, write_door
+from backmapbench.reference_models.cgvae.delivery import CITATION
 from backmapbench.reference_models.cgvae.model import Cgvae
 from backmapbench.reference_models.composition import Level
 from backmapbench.reference_models.internal_coordinates.model import InternalCoordinates, InternalCoordinatesMode
@@ -50,7 +50,7 @@ class CgvaeChain(MultiStep):
         weights: Path | None = None,
         steps: int = 1,
     ) -> None:
-        given = [None if weights is None else _step_folder(weights, number) / FILE for number in range(steps)]
+        given = [None] * steps if weights is None else _checkpoints(weights, steps)
         models: list[Backmapper] = [Cgvae("fixed", COARSE, temperature, path) for path in given]
         drawn = "latents are drawn from the prior at every step" if temperature else "means at every step"
         info = ModelInfo(
@@ -92,6 +92,8 @@ class CgvaeChain(MultiStep):
 
         The result tells steps and seconds of all together, and losses of the last. Raises what the models raise.
         """
+        from backmapbench.reference_models.training.delivery import write_door
+
         chain = self.build(system)
         results: list[TrainingResult] = []
         for number, (step, mapping, model) in enumerate(zip(chain.steps, chain.mappings, self.models, strict=True)):
@@ -101,8 +103,8 @@ class CgvaeChain(MultiStep):
                 results.append(model.train(step, seen, own, progress))
             elif isinstance(model, GivenSingleAtoms):
                 model.fit(step, seen, seed)
-        files = [_step_folder(request.folder, number) / FILE for number in range(len(results))]
-        write_door(request.folder, type(self).__module__, type(self).__name__, files)
+        files = _checkpoints(request.folder, len(results))
+        write_door(request.folder, type(self).__module__, {"Trained": type(self).__name__}, files)
         steps, seconds = sum(result.steps for result in results), sum(result.seconds for result in results)
         return replace(results[-1], steps=steps, seconds=seconds)
 
@@ -148,3 +150,9 @@ def _runs_and_ca(system: System) -> Sequence[Level]:
 
 def _step_folder(folder: Path, number: int) -> Path:
     return folder / f"step-{number + 1}"
+
+
+def _checkpoints(folder: Path, steps: int) -> list[Path]:
+    from backmapbench.reference_models.training.delivery import FILE
+
+    return [_step_folder(folder, number) / FILE for number in range(steps)]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backmapbench.files import atomic_write
 from backmapbench.submissions.protocol import ModelInfo
 
 if TYPE_CHECKING:
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from backmapbench.reference_models.training import TrainingRequest, TrainingResult
 
 CITATION = "Wang et al., ICML 2022; Kementzidis et al., PMLR 267, 2025"
-FILE = "weights.toml"
 
 
 def delivered_path(behaviour: Behaviour, preset: str, fingerprint: str, seed: int) -> Path:
@@ -33,51 +29,15 @@ def delivered(behaviour: Behaviour, preset: str, fingerprint: str, seed: int) ->
 
 def write_weights(preset: str, request: TrainingRequest, result: TrainingResult, data: str) -> Path:
     """Write the best network of a run beside how it was trained; ``data`` is what it was trained on, in words."""
-    import torch
-
     from backmapbench.reference_models.training import checkpoint
+    from backmapbench.reference_models.training.delivery import FILE, course
 
     best = checkpoint.read(result.best_weights)
-    training: dict[str, Any] = {
-        "preset": preset,
-        "changes": list(request.changes),
-        "data": data,
-        "seed": request.seed,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 1),
-        "best_validation_loss": result.best,
-        "best_step": result.best_step,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-    }
+    training = course(preset, request, result) | {"data": data}
     path = request.folder / FILE
     content = {"kind": "weights", "model": "cgvae", "training": training, "description": best.content["description"]}
     checkpoint.write(path, best.tensors, content)
     return path
-
-
-DOOR = '''"""The model trained in this folder, for `backmapbench run -m {folder}/model.py:Trained`."""
-
-from pathlib import Path
-
-from {module} import {name}
-
-WEIGHTS = {digests}  # hashes of the weights' tensors: records of other weights do not fit this file
-
-
-class Trained({name}):
-    def __init__(self) -> None:
-        super().__init__(weights=Path(__file__).parent{file})
-'''
-
-
-def write_door(folder: Path, module: str, name: str, weights: list[Path]) -> None:
-    """A file by which class ``name`` of ``module`` with ``weights`` in ``folder`` enters like a stranger's model."""
-    digests = [tomllib.loads(path.read_text(encoding="utf-8"))["tensors"]["sha256"] for path in weights]
-    file = f' / "{FILE}"' if weights == [folder / FILE] else ""
-    with atomic_write(folder / "model.py", "w") as handle:
-        handle.write(DOOR.format(folder=folder.name, module=module, name=name, digests=digests, file=file))
 
 
 def row_info(behaviour: Behaviour, temperature: float) -> ModelInfo:

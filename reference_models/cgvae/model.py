@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError
-from backmapbench.reference_models.cgvae.delivery import delivered, row_info, write_door, write_weights
+from backmapbench.reference_models.cgvae.delivery import delivered, row_info, write_weights
 from backmapbench.reference_models.cgvae.structure import ANGSTROM_PER_NM, Structure
 from backmapbench.submissions.protocol import System, TrainingSet
 
@@ -85,6 +85,7 @@ class Cgvae:
         from backmapbench.reference_models.cgvae.learner import CgvaeLearner
         from backmapbench.reference_models.cgvae.settings import load_preset, preset_for
         from backmapbench.reference_models.training import train
+        from backmapbench.reference_models.training.delivery import write_door
         from backmapbench.reference_models.training.state import load_network
 
         if request.trials:
@@ -105,8 +106,8 @@ class Cgvae:
         load_network(result.best_weights, network)
         self._use(structure, network)
         data = f"{len(training.train)} frames of {len(structure.names)} atoms in {structure.beads} beads"
-        path = write_weights(name, request, result, data)
-        write_door(request.folder, ROWS, f"Cgvae{self.behaviour.capitalize()}", [path])
+        write_weights(name, request, result, data)
+        write_door(request.folder, ROWS, {"Trained": f"Cgvae{self.behaviour.capitalize()}"})
         return result
 
     def load(self, system: System, path: Path) -> None:

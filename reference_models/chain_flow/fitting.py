@@ -10,12 +10,14 @@ from backmapbench.reference_models.chain_flow.data import examples_of, found_mol
 from backmapbench.reference_models.chain_flow.learner import FlowLearner, Matching
 from backmapbench.reference_models.chain_flow.network import Velocity
 from backmapbench.reference_models.chain_flow.settings import DEFAULT, load_preset
-from backmapbench.reference_models.chain_flow.weights import FILE, Weights, course, write_door
-from backmapbench.reference_models.internal_coordinates.residues import AMINO_ACIDS, NO_RESIDUE
+from backmapbench.reference_models.chain_flow.weights import Weights
 from backmapbench.reference_models.training import TrainingRequest, TrainingResult, train
+from backmapbench.reference_models.training.delivery import FILE, course, write_door
 from backmapbench.reference_models.training.loop import Progress, seeded
 from backmapbench.reference_models.training.state import load_network
 from backmapbench.submissions.protocol import System, TrainingSet
+
+MODULE = "backmapbench.reference_models.chain_flow.model"
 
 
 def fit(
@@ -40,13 +42,8 @@ def fit(
     result = train(learner, preset.training.engine(), request.seed, request.folder, progress=progress)
     load_network(result.best_weights, learner.network)
     trained = cast("Matching", learner.network).velocity.cpu().eval()
-    sequences = [_described(molecule.layout.chains.types[0].tolist(), len(molecule.train)) for molecule in found]
-    weights = Weights(preset, trained, course(name, request, result, sequences))
+    data = [molecule.described for molecule in found]
+    weights = Weights(preset, trained, course(name, request, result) | {"data": data})
     weights.write(request.folder / FILE)
-    write_door(request.folder)
+    write_door(request.folder, MODULE, {"Trained": "ChainFlow", "TrainedMode": "ChainFlowMode"})
     return weights, result
-
-
-def _described(types: list[int], frames: int) -> str:
-    residues = "-".join(AMINO_ACIDS[kind].capitalize() for kind in types if kind != NO_RESIDUE)
-    return f"{frames} frames of {residues}"

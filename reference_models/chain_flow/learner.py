@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from backmapbench.reference_models.chain_flow.partitions import draw_partition
 from backmapbench.reference_models.chain_flow.scene import UNIT_NM, Context, Scene
 from backmapbench.reference_models.chain_flow.settings import Preset
 from backmapbench.reference_models.training import Draw
+from backmapbench.reference_models.training.adamw import AdamWLearner
 
 LAGS = (1, 2, 3, 5)  # of differences along the chain in the loss
 
@@ -49,28 +49,13 @@ class Matching(nn.Module):
         return {"loss": whole + self.local * local, "whole": whole, "local": local}
 
 
-class FlowLearner:
+class FlowLearner(AdamWLearner):
     """Draws frames, beads, noise and times; minimises the error of the velocity."""
 
     def __init__(self, preset: Preset, velocity: Velocity, training: Examples, validation: Examples) -> None:
-        self.network: nn.Module = Matching(velocity, preset.training.local)
+        super().__init__(Matching(velocity, preset.training.local), preset.training)
         self._preset, self._data = preset, {True: training, False: validation}
         self.training_examples, self.validation_examples = len(training), len(validation)
-
-    def optimiser(self) -> torch.optim.Optimizer:
-        """AdamW."""
-        course = self._preset.training
-        return torch.optim.AdamW(self.network.parameters(), course.learning_rate, weight_decay=course.weight_decay)
-
-    def rate(self, step: int) -> float:
-        """A short linear warm-up, then half a cosine down to 0."""
-        steps = self._preset.training.steps
-        warm = max(1, steps // 50)
-        return min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def clip(self, step: int) -> float | None:
-        """As the preset says."""
-        return self._preset.training.clip
 
     def draw(self, examples: Tensor, generator: Generator, *, training: bool) -> Draw:
         """A scene with both ends of the flow, and times; validation has beads and noise of its own."""
@@ -103,9 +88,6 @@ class FlowLearner:
         """``"loss"`` and its two parts, in units of the network."""
         terms: dict[str, Tensor] = network(draw)
         return terms
-
-    def to(self, device: torch.device) -> None:
-        """Nothing lies outside network and draw."""
 
     def description(self) -> dict[str, Any]:
         """Preset and data."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import platform
-import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from backmapbench.errors import SubmissionError
-from backmapbench.files import atomic_write
 from backmapbench.reference_models.chain_flow.beads import NAME
 from backmapbench.reference_models.chain_flow.network import Velocity
 from backmapbench.reference_models.chain_flow.settings import Preset
-from backmapbench.reference_models.training import TrainingRequest, TrainingResult, checkpoint
+from backmapbench.reference_models.training import checkpoint
+from backmapbench.reference_models.training.delivery import FILE
 from backmapbench.reference_models.training.presets import validated
 
 NETWORK = "network."
-FILE = "weights.toml"
 
 
 @dataclass(frozen=True)
@@ -61,47 +56,3 @@ def delivered(seed: int) -> Path:
     folder = Path(str(files("backmapbench.reference_models.chain_flow"))) / "weights"
     path = folder / f"proteins-seed-{seed}.toml"
     return path if path.is_file() else folder / "proteins-seed-0.toml"
-
-
-def course(preset: str, request: TrainingRequest, result: TrainingResult, data: list[str]) -> dict[str, Any]:
-    """How a training went, as TOML values; ``data`` names its molecules."""
-    return {
-        "preset": preset,
-        "changes": list(request.changes),
-        "data": data,
-        "seed": request.seed,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 1),
-        "best_validation_loss": result.best,
-        "best_step": result.best_step,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-    }
-
-
-DOOR = '''"""The model trained in this folder, for `backmapbench run -m {folder}/model.py:Trained` (or TrainedMode)."""
-
-from pathlib import Path
-
-from backmapbench.reference_models.chain_flow.model import ChainFlow, ChainFlowMode
-
-WEIGHTS = "{digest}"  # hash of the weights' tensors: records of other weights do not fit this file
-
-
-class Trained(ChainFlow):
-    def __init__(self) -> None:
-        super().__init__(Path(__file__).parent / "{file}")
-
-
-class TrainedMode(ChainFlowMode):
-    def __init__(self) -> None:
-        super().__init__(Path(__file__).parent / "{file}")
-'''
-
-
-def write_door(folder: Path) -> None:
-    """A file by which the trained model enters like a stranger's."""
-    digest = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))["tensors"]["sha256"]
-    with atomic_write(folder / "model.py", "w") as handle:
-        handle.write(DOOR.format(folder=folder.name, digest=digest, file=FILE))

@@ -15,7 +15,7 @@ from backmapbench.coarse_graining import ca
 from backmapbench.datasets.catalogue import load_dataset
 from backmapbench.reference_models.internal_coordinates.layout import Chainwise, Layout
 from backmapbench.reference_models.internal_coordinates.measuring import internals_of, torsions_of
-from backmapbench.reference_models.internal_coordinates.residues import SLOTS
+from backmapbench.reference_models.internal_coordinates.residues import AMINO_ACIDS, NO_RESIDUE, SLOTS
 from backmapbench.reference_models.internal_coordinates.tables import WIDTH, Tables
 from backmapbench.submissions.protocol import System, TrainingSet
 
@@ -51,6 +51,13 @@ class Molecule:
     layout: Layout
     train: Tensor
     validation: Tensor
+
+    @property
+    def described(self) -> str:
+        """Training frames and residues, in words."""
+        types = self.layout.chains.types[0].tolist()
+        residues = "-".join(AMINO_ACIDS[kind].capitalize() for kind in types if kind != NO_RESIDUE)
+        return f"{len(self.train)} frames of {residues}"
 
 
 def molecules(system: System, training: TrainingSet, names: Sequence[str]) -> list[Molecule]:

@@ -9,13 +9,15 @@ from backmapbench.reference_models.internal_coordinates.data import examples_of,
 from backmapbench.reference_models.internal_coordinates.layout import NAME
 from backmapbench.reference_models.internal_coordinates.learner import Likelihood, TorsionLearner
 from backmapbench.reference_models.internal_coordinates.network import TorsionNetwork
-from backmapbench.reference_models.internal_coordinates.residues import AMINO_ACIDS, NO_RESIDUE
 from backmapbench.reference_models.internal_coordinates.settings import DEFAULT, load_preset
-from backmapbench.reference_models.internal_coordinates.weights import FILE, Weights, course, write_door
+from backmapbench.reference_models.internal_coordinates.weights import Weights
 from backmapbench.reference_models.training import TrainingRequest, TrainingResult, train
+from backmapbench.reference_models.training.delivery import FILE, course, write_door
 from backmapbench.reference_models.training.loop import Progress, seeded
 from backmapbench.reference_models.training.state import load_network
 from backmapbench.submissions.protocol import System, TrainingSet
+
+MODULE = "backmapbench.reference_models.internal_coordinates.model"
 
 
 def fit(
@@ -39,13 +41,8 @@ def fit(
     result = train(learner, preset.training.engine(), request.seed, request.folder, progress=progress)
     load_network(result.best_weights, learner.network)
     trained = cast("Likelihood", learner.network).network.cpu().eval()
-    sequences = [_described(molecule.layout.chains.types[0].tolist(), len(molecule.train)) for molecule in found]
-    weights = Weights(preset, trained, tables, course(name, request, result, sequences))
+    data = [molecule.described for molecule in found]
+    weights = Weights(preset, trained, tables, course(name, request, result) | {"data": data})
     weights.write(request.folder / FILE)
-    write_door(request.folder)
+    write_door(request.folder, MODULE, {"Trained": "InternalCoordinates", "TrainedMode": "InternalCoordinatesMode"})
     return weights, result
-
-
-def _described(types: list[int], frames: int) -> str:
-    residues = "-".join(AMINO_ACIDS[kind].capitalize() for kind in types if kind != NO_RESIDUE)
-    return f"{frames} frames of {residues}"

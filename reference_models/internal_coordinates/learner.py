@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any
 
 import torch
@@ -30,6 +29,7 @@ from backmapbench.reference_models.internal_coordinates.placing import (
 from backmapbench.reference_models.internal_coordinates.settings import Preset
 from backmapbench.reference_models.internal_coordinates.tables import Internals
 from backmapbench.reference_models.training import Draw
+from backmapbench.reference_models.training.adamw import AdamWLearner
 
 
 class Likelihood(nn.Module):
@@ -82,28 +82,13 @@ class Likelihood(nn.Module):
         return -self.network.circle.log_density(logits, torsions[frame, residue, slot]).sum()
 
 
-class TorsionLearner:
+class TorsionLearner(AdamWLearner):
     """Draws frames and noise on their C-alphas; minimises the negative log density of torsions."""
 
     def __init__(self, preset: Preset, network: TorsionNetwork, training: Examples, validation: Examples) -> None:
-        self.network: nn.Module = Likelihood(network)
+        super().__init__(Likelihood(network), preset.training)
         self._preset, self._data = preset, {True: training, False: validation}
         self.training_examples, self.validation_examples = len(training), len(validation)
-
-    def optimiser(self) -> torch.optim.Optimizer:
-        """AdamW."""
-        course = self._preset.training
-        return torch.optim.AdamW(self.network.parameters(), course.learning_rate, weight_decay=course.weight_decay)
-
-    def rate(self, step: int) -> float:
-        """A short linear warm-up, then half a cosine down to 0."""
-        steps = self._preset.training.steps
-        warm = max(1, steps // 50)
-        return min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def clip(self, step: int) -> float | None:
-        """As the preset says."""
-        return self._preset.training.clip
 
     def draw(self, examples: Tensor, generator: Generator, *, training: bool) -> Draw:
         """Molecule and atoms, and C-alphas with noise; validation has the same noise."""
@@ -134,9 +119,6 @@ class TorsionLearner:
         chains = self._data[True].chains.of(draw["molecule"])
         terms: dict[str, Tensor] = network(draw, chains)
         return terms
-
-    def to(self, device: torch.device) -> None:
-        """Nothing lies outside network and draw."""
 
     def description(self) -> dict[str, Any]:
         """Preset and data."""

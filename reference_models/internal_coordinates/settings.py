@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from backmapbench.reference_models.training.presets import preset_names, read_preset
-from backmapbench.reference_models.training.settings import EngineSettings, Strict
+from backmapbench.reference_models.training.settings import AdamWSettings, Strict
 
 PACKAGE = "backmapbench.reference_models.internal_coordinates.presets"
 DEFAULT = "proteins"
@@ -49,31 +49,6 @@ class SamplingSettings(Strict):
     mode_draws: int = Field(ge=2, description="side chains drawn to find the most central one, for the mode")
 
 
-class CourseSettings(Strict):
-    """How the network is trained."""
-
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=1, description="frames")
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    clip: float = Field(gt=0, description="largest norm of a gradient")
-    log_every: int = Field(default=100, ge=1)
-    validate_every: int = Field(default=500, ge=1)
-    validation_batches: int = Field(default=8, ge=1)
-
-    def engine(self) -> EngineSettings:
-        """As the engine wants it."""
-        return EngineSettings(
-            steps=self.steps,
-            batch=self.batch,
-            log_every=self.log_every,
-            validate_every=self.validate_every,
-            validation_batches=self.validation_batches,
-            checkpoint_every=self.validate_every,
-            accelerator="cpu",
-        )
-
-
 class Preset(Strict):
     """A whole preset."""
 
@@ -81,7 +56,7 @@ class Preset(Strict):
     noise: NoiseSettings
     network: NetworkSettings
     sampling: SamplingSettings
-    training: CourseSettings
+    training: AdamWSettings
 
 
 def presets() -> tuple[str, ...]:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import platform
-import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from backmapbench.errors import SubmissionError
-from backmapbench.files import atomic_write
 from backmapbench.reference_models.internal_coordinates.layout import NAME
 from backmapbench.reference_models.internal_coordinates.network import TorsionNetwork
 from backmapbench.reference_models.internal_coordinates.settings import Preset
 from backmapbench.reference_models.internal_coordinates.tables import Tables
-from backmapbench.reference_models.training import TrainingRequest, TrainingResult, checkpoint
+from backmapbench.reference_models.training import checkpoint
+from backmapbench.reference_models.training.delivery import FILE
 from backmapbench.reference_models.training.presets import validated
 
 NETWORK, MEAN, DEVIATION = "network.", "tables.mean", "tables.deviation"
-FILE = "weights.toml"
 
 
 @dataclass(frozen=True)
@@ -65,47 +60,3 @@ def read_weights(path: Path) -> Weights:
 def delivered() -> Path:
     """The weights that come with the package."""
     return Path(str(files("backmapbench.reference_models.internal_coordinates"))) / "weights" / "proteins.toml"
-
-
-def course(preset: str, request: TrainingRequest, result: TrainingResult, data: list[str]) -> dict[str, Any]:
-    """How a training went, as TOML values; ``data`` names its molecules."""
-    return {
-        "preset": preset,
-        "changes": list(request.changes),
-        "data": data,
-        "seed": request.seed,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 1),
-        "best_validation_loss": result.best,
-        "best_step": result.best_step,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-    }
-
-
-DOOR = '''"""The model trained in this folder, for `backmapbench run -m {folder}/model.py:Trained` (or TrainedMode)."""
-
-from pathlib import Path
-
-from backmapbench.reference_models.internal_coordinates.model import InternalCoordinates, InternalCoordinatesMode
-
-WEIGHTS = "{digest}"  # hash of the weights' tensors: records of other weights do not fit this file
-
-
-class Trained(InternalCoordinates):
-    def __init__(self) -> None:
-        super().__init__(Path(__file__).parent / "{file}")
-
-
-class TrainedMode(InternalCoordinatesMode):
-    def __init__(self) -> None:
-        super().__init__(Path(__file__).parent / "{file}")
-'''
-
-
-def write_door(folder: Path) -> None:
-    """A file by which the trained model enters like a stranger's."""
-    digest = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))["tensors"]["sha256"]
-    with atomic_write(folder / "model.py", "w") as handle:
-        handle.write(DOOR.format(folder=folder.name, digest=digest, file=FILE))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 
 from backmapbench.errors import UnsupportedTaskError
-from backmapbench.files import atomic_write
 from backmapbench.reference_models.temporal_cvae.grid import Grid
 from backmapbench.reference_models.temporal_cvae.latent import fit_mixture, posterior
 from backmapbench.reference_models.temporal_cvae.learner import CvaeLearner, farthest
@@ -20,6 +18,7 @@ from backmapbench.reference_models.temporal_cvae.seeds import largest_step
 from backmapbench.reference_models.temporal_cvae.settings import Preset
 from backmapbench.reference_models.temporal_cvae.weights import Weights, data_entry, system_entry
 from backmapbench.reference_models.training import TrainingRequest, TrainingResult, read_preset, train
+from backmapbench.reference_models.training.delivery import FILE, course, write_door
 from backmapbench.reference_models.training.loop import Progress, Validated
 from backmapbench.reference_models.training.search import search
 from backmapbench.reference_models.training.state import load_network
@@ -27,7 +26,6 @@ from backmapbench.submissions.protocol import System, TrainingSet
 
 PACKAGE = "backmapbench.reference_models.temporal_cvae"
 SMALL = ("adp-small", "cln-small")  # smallest grid first
-FILE = "weights.toml"
 
 
 def fit(
@@ -65,10 +63,11 @@ def fit(
         model,
         system_entry(system, training.train.frame_ps),
         data_entry(training),
-        _course(name, request, result),
+        course(name, request, result),
     )
     weights.write(request.folder / FILE)
-    _write_door(model, request.folder)
+    kind = "TemporalCvae" if model == "temporal-cvae" else "FrameCvae"
+    write_door(request.folder, f"{PACKAGE}.model", {"Trained": kind})
     write_page(weights, learner, latents, examples, system, request.folder)
     return weights, result
 
@@ -97,43 +96,3 @@ def _searched(name: str, system: System, training: TrainingSet, request: Trainin
 
     steps = (engine.validate_every, engine.steps)
     return search(loss, preset.search, request.trials, steps, request.seed, request.folder / "search")
-
-
-def _course(preset: str, request: TrainingRequest, result: TrainingResult) -> dict[str, Any]:
-    return {
-        "preset": preset,
-        "changes": list(request.changes),
-        "seed": request.seed,
-        "steps": result.steps,
-        "seconds": round(result.seconds, 1),
-        "best_validation_loss": result.best,
-        "best_step": result.best_step,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-    }
-
-
-DOOR = '''"""The model trained in this folder, for `backmapbench run -m {folder}/model.py:Trained`."""
-
-from pathlib import Path
-
-from backmapbench.reference_models.temporal_cvae.model import {kind}
-
-WEIGHTS = "{digest}"  # hash of the weights' tensors: records of other weights do not fit this file
-
-
-class Trained({kind}):
-    def __init__(self) -> None:
-        super().__init__(Path(__file__).parent / "{file}")
-'''
-
-
-def _write_door(model: str, folder: Path) -> None:
-    """A file by which the trained model enters like a stranger's."""
-    import tomllib
-
-    digest = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))["tensors"]["sha256"]
-    kind = "TemporalCvae" if model == "temporal-cvae" else "FrameCvae"
-    with atomic_write(folder / "model.py", "w") as handle:
-        handle.write(DOOR.format(folder=folder.name, kind=kind, digest=digest, file=FILE))

@@ -53,3 +53,28 @@ class EngineSettings(Strict):
             if getattr(self, name) % self.log_every:
                 raise ValueError(f"{name} must be a multiple of log_every = {self.log_every}")
         return self
+
+
+class AdamWSettings(Strict):
+    """How a network is trained by AdamW on one CPU process; see ``adamw``."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1, description="frames")
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    clip: float = Field(gt=0, description="largest norm of a gradient")
+    log_every: int = Field(default=100, ge=1)
+    validate_every: int = Field(default=500, ge=1)
+    validation_batches: int = Field(default=8, ge=1)
+
+    def engine(self) -> EngineSettings:
+        """As the engine wants it."""
+        return EngineSettings(
+            steps=self.steps,
+            batch=self.batch,
+            log_every=self.log_every,
+            validate_every=self.validate_every,
+            validation_batches=self.validation_batches,
+            checkpoint_every=self.validate_every,
+            accelerator="cpu",
+        )

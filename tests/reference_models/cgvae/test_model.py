@@ -6,7 +6,7 @@ import torch
 
 from backmapbench.errors import SubmissionError
 from backmapbench.reference_models.cgvae import delivery
-from backmapbench.reference_models.cgvae.delivery import FILE, delivered, delivered_path
+from backmapbench.reference_models.cgvae.delivery import delivered, delivered_path
 from backmapbench.reference_models.cgvae.learner import CgvaeLearner
 from backmapbench.reference_models.cgvae.model import Cgvae
 from backmapbench.reference_models.cgvae.network import CgvaeNetwork
@@ -15,6 +15,7 @@ from backmapbench.reference_models.cgvae.rows import CgvaeFixed, CgvaeFixedMode,
 from backmapbench.reference_models.cgvae.settings import load_preset
 from backmapbench.reference_models.cgvae.structure import Structure
 from backmapbench.reference_models.training import TrainingRequest, checkpoint
+from backmapbench.reference_models.training.delivery import FILE
 from backmapbench.reference_models.training.logs import read_log
 from backmapbench.submissions import Backmapper, TrainableBackmapper
 from backmapbench.submissions.predictions import PredictionFolder, write_input
