@@ -19,17 +19,17 @@ def render_markdown(boards: Sequence[Standings]) -> str:
 def _markdown(standings: Standings) -> list[str]:
     board = standings.board
     main = board.main_scores
-    headings = [_escape(heading(score)) + (" (greyed)" if score.id in standings.greyed else "") for score in main]
-    lines = [f"# {_escape(board.task)}, version {board.version}", ""]
-    lines += [f"> **{notice.level.capitalize()}:** {_escape(notice.text)}\n" for notice in standings.notices]
+    headings = [escaped(heading(score)) + (" (greyed)" if score.id in standings.greyed else "") for score in main]
+    lines = [f"# {escaped(board.task)}, version {board.version}", ""]
+    lines += [f"> **{notice.level.capitalize()}:** {escaped(notice.text)}\n" for notice in standings.notices]
     lines += [_line(["row", "kind", *headings]), _line(["---", "---"] + ["---:"] * len(main))]
     for row in board.rows:
-        cells = [_escape(ranked_text(standings, score, row)) for score in main]
-        lines.append(_line([_escape(row.name), row.model.kind, *cells]))
+        cells = [escaped(ranked_text(standings, score, row)) for score in main]
+        lines.append(_line([escaped(row.name), row.model.kind, *cells]))
     lines += ["", f"Value [{CONFIDENCE:.0%} interval] #rank; rows with the same rank cannot be told apart.", ""]
-    lines += [f"- {_escape(line)}" for line in legend(standings)]
-    lines += [f"- {_escape(line)}" for line in not_applicable(standings)]
-    lines += [f"- {_escape(f'{row.name}, {score.id}: {reason}')}" for row, score, reason in failures(standings)]
+    lines += [f"- {escaped(line)}" for line in legend(standings)]
+    lines += [f"- {escaped(line)}" for line in not_applicable(standings)]
+    lines += [f"- {escaped(f'{row.name}, {score.id}: {reason}')}" for row, score, reason in failures(standings)]
     return [*lines, "", *_skills(standings)]
 
 
@@ -39,13 +39,13 @@ def _skills(standings: Standings) -> list[str]:
     if not columns:
         return []
     lines = ["## Skill", "", SKILL, ""]
-    lines += [_line(["row", "composite", *(_escape(score.id) for score in columns)])]
+    lines += [_line(["row", "composite", *(escaped(score.id) for score in columns)])]
     lines += [_line(["---"] + ["---:"] * (len(columns) + 1))]
     for row in standings.board.rows:
         skills = row_skills(standings, row)
         mean = composite(skills, dict.fromkeys(skills, 1.0))
-        lines.append(_line([_escape(row.name), *map(skill_text, [mean, *(skills.get(each.id) for each in columns)])]))
-    lines += ["", *(f"- {_escape(line)}" for line in without_skill(standings))]
+        lines.append(_line([escaped(row.name), *map(skill_text, [mean, *(skills.get(each.id) for each in columns)])]))
+    lines += ["", *(f"- {escaped(line)}" for line in without_skill(standings))]
     return [*lines, ""]
 
 
@@ -53,7 +53,7 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that a Markdown table cell shows as it is; raw HTML of a record stays text."""
     flat = " ".join(text.split())
     for mark, safe in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), (">", "&gt;"), ("*", "\\*"), ("`", "\\`")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from backmapbench.board.boards import CONFIDENCE
+from backmapbench.board.markdown import escaped
 from backmapbench.studies.claims.comparisons import Comparison
 from backmapbench.studies.claims.papers import Claim
 from backmapbench.studies.claims.verdicts import Checked, Judged, JudgedPaper
@@ -21,9 +22,9 @@ def render_markdown(judged: Sequence[JudgedPaper], commands: Mapping[Claim, Sequ
 
 def _paper(judged: JudgedPaper, commands: Mapping[Claim, Sequence[str]]) -> Iterator[str]:
     paper = judged.paper
-    yield f"## {_escape(paper.title)}\n\n{_escape(paper.citation)}\n"
+    yield f"## {escaped(paper.title)}\n\n{escaped(paper.citation)}\n"
     if paper.note:
-        yield f"{_escape(paper.note)}\n"
+        yield f"{escaped(paper.note)}\n"
     yield "| claim | verdict | comparisons |\n|---|---|---|"
     for each in judged.judged:
         yield _line([each.claim.text, each.verdict, each.counts])
@@ -34,16 +35,16 @@ def _paper(judged: JudgedPaper, commands: Mapping[Claim, Sequence[str]]) -> Iter
 
 def _claim(judged: Judged, commands: Sequence[str]) -> Iterator[str]:
     claim = judged.claim
-    yield f"### {_escape(claim.id)}: {judged.verdict}\n\n{_escape(claim.text)}\n"
-    yield f"Source: {_escape(claim.source)}. {_escape(claim.note)}".strip() + "\n"
-    yield "\n".join(f"- {_escape(reason)}" for reason in judged.reasons) + "\n"
+    yield f"### {escaped(claim.id)}: {judged.verdict}\n\n{escaped(claim.text)}\n"
+    yield f"Source: {escaped(claim.source)}. {escaped(claim.note)}".strip() + "\n"
+    yield "\n".join(f"- {escaped(reason)}" for reason in judged.reasons) + "\n"
     for checked in judged.checked:
         yield from _check(checked)
     yield "\n".join(["```", *commands, "```", ""])
 
 
 def _check(checked: Checked) -> Iterator[str]:
-    yield f"**{_escape(checked.label)}: {checked.verdict}.** {_escape(checked.note)}".strip() + "\n"
+    yield f"**{escaped(checked.label)}: {checked.verdict}.** {escaped(checked.note)}".strip() + "\n"
     rows = [each for each in checked.comparisons if each.numbers]
     if rows:
         yield "| where | score | row | has to be | numbers | verdict | why |\n|---|---|---|---|---|---|---|"
@@ -58,12 +59,4 @@ def _cells(made: Comparison) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_escape, cells)) + " |"
-
-
-def _escape(text: str) -> str:
-    """Text that a Markdown table cell shows as it is; HTML that a record holds stays text."""
-    flat = " ".join(text.split())
-    for mark, safe in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), (">", "&gt;"), ("*", "\\*"), ("`", "\\`")):
-        flat = flat.replace(mark, safe)
-    return flat
+    return "| " + " | ".join(map(escaped, cells)) + " |"
