@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +18,8 @@ from backmapbench.metrics import angle, bond_length
 from backmapbench.metrics.histograms import centres
 
 BINS = 40
+WIDTH_INCHES = 9.2  # of all columns
+LETTERS_PER_INCH = 12  # of a heading
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def by_class(board: Board, found: Summed, quantity: Classes) -> Plot:
     """A line of panels for each class, a column for each model and a few controls, each over the reference."""
     rows = shown(board, found)
     names = [name for name in found.reference if not name.startswith(angle.UNDEFINED)]
-    figure, axes = panels(len(rows) * len(names), len(rows), (9.2 / max(4, len(rows)), 1.05))
+    column_inches = WIDTH_INCHES / max(4, len(rows))
+    figure, axes = panels(len(rows) * len(names), len(rows), (column_inches, 1.05))
     colours = row_colours(board)
     panel = iter(axes)
     for line, name in enumerate(names):
@@ -62,7 +66,8 @@ def by_class(board: Board, found: Summed, quantity: Classes) -> Plot:
             staircase(place, view.edges, density, colours[row])
             frame(place, view, expected, density, share)
             place.xaxis.set_major_locator(MaxNLocator(3))
-            place.set_title(row if line == 0 else "", pad=14 if line == 0 else None)
+            heading = fill(row, int(LETTERS_PER_INCH * column_inches), break_long_words=False)
+            place.set_title(heading if line == 0 else "", pad=14 if line == 0 else None)
             if column == 0:
                 place.set_ylabel(name, rotation=0, ha="right", va="center")
             outside(place, share)
