@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 import mdtraj
 import numpy as np
@@ -16,6 +17,13 @@ from backmapbench.errors import SubmissionError
 from backmapbench.reference_models.bead_centre.model import bead_of_atom
 from backmapbench.reference_models.composition import Level
 from backmapbench.submissions.protocol import System
+
+
+class _Run(NamedTuple):
+    """Neighbouring residues, and their heavy atoms that belong to one bead."""
+
+    residues: list[mdtraj.core.topology.Residue]
+    atoms: list[int]
 
 
 def ca_level(system: System) -> Level:
@@ -31,7 +39,7 @@ def residue_level(system: System) -> Level:
 
 
 def run_level(system: System, residues: int) -> Level:
-    """Centres of heavy atoms of runs of at most ``residues`` residues, none across the border of a bead."""
+    """Centres of heavy atoms of runs of at most ``residues`` neighbouring residues of one chain and one bead."""
     return _runs(system, residues, f"runs of {residues} residues")
 
 
@@ -63,17 +71,24 @@ def _runs(system: System, longest: int, name: str) -> Level:
     parts: dict[tuple[int, int], list[int]] = {}  # heavy atoms by (bead, residue): a residue may lie in two beads
     for index in particle_indices(topology, "heavy"):
         parts.setdefault((int(bead[index]), topology.atom(int(index)).residue.index), []).append(int(index))
-    groups: dict[tuple[int, int], list[int]] = {}
-    leaders: dict[tuple[int, int], mdtraj.core.topology.Residue] = {}
-    places: dict[int, int] = {}
-    for (owner, residue), atoms in sorted(parts.items(), key=lambda item: item[0][1]):
-        place = places.get(owner, 0)
-        places[owner] = place + 1
-        groups.setdefault((owner, place // longest), []).extend(atoms)
-        leaders.setdefault((owner, place // longest), topology.residue(residue))
-    names = [f"{residue}-{number + 1}" for number, residue in enumerate(leaders.values())]
-    mapping = CoarseMapping.from_groups(list(groups.values()), topology.n_atoms, names)
-    return Level(name, _chain(leaders.values(), "RC"), mapping)
+    runs: list[_Run] = []
+    latest: dict[int, _Run] = {}  # of each bead
+    for (owner, number), atoms in sorted(parts.items(), key=lambda item: item[0][1]):
+        residue = topology.residue(number)
+        run = latest.get(owner)
+        if run is None or len(run.residues) == longest or not _follows(residue, run.residues[-1]):
+            run = latest[owner] = _Run([], [])
+            runs.append(run)
+        run.residues.append(residue)
+        run.atoms.extend(atoms)
+    leaders = [run.residues[0] for run in runs]
+    names = [f"{leader}-{number + 1}" for number, leader in enumerate(leaders)]
+    mapping = CoarseMapping.from_groups([run.atoms for run in runs], topology.n_atoms, names)
+    return Level(name, _chain(leaders, "RC"), mapping)
+
+
+def _follows(residue: mdtraj.core.topology.Residue, before: mdtraj.core.topology.Residue) -> bool:
+    return bool(residue.index == before.index + 1 and residue.chain.index == before.chain.index)
 
 
 def _chain(residues: Iterable[mdtraj.core.topology.Residue], name: str) -> mdtraj.Topology:

@@ -106,13 +106,17 @@ def step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
 
 
+def about_beads(particles: NDArray[np.floating], mapping: CoarseMapping) -> NDArray[np.floating]:
+    """Particles (frames, n, 3), each frame's origin at the centroid of its beads, as the protocol has it."""
+    origin: NDArray[np.floating] = mapping.positions(particles).mean(axis=1, keepdims=True)
+    return particles - origin
+
+
 def seen_by(training: TrainingSet, mapping: CoarseMapping, step: System) -> TrainingSet:
     """What the model of ``step`` learns from: the particles of ``mapping`` that it is to generate."""
     return TrainingSet(_seen(training.train, mapping, step), _seen(training.validation, mapping, step))
 
 
 def _seen(atoms: Trajectories, mapping: CoarseMapping, step: System) -> Trajectories:
-    """A level's particles, each frame's origin at the centroid of the step's beads, as the protocol has it."""
     particles = mapping.positions(atoms.positions.astype(np.float64))
-    origin = step.mapping.positions(particles).mean(axis=1, keepdims=True)
-    return atoms.replace_positions(particles - origin)
+    return atoms.replace_positions(about_beads(particles, step.mapping))

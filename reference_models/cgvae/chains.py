@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backmapbench.errors import UnsupportedTaskError
+from backmapbench.errors import SubmissionError, UnsupportedTaskError
 from backmapbench.reference_models.cgvae.delivery import CITATION
 from backmapbench.reference_models.cgvae.model import Cgvae
-from backmapbench.reference_models.composition import Level
+from backmapbench.reference_models.composition import Chain, Level
 from backmapbench.reference_models.internal_coordinates.model import InternalCoordinates, InternalCoordinatesMode
 from backmapbench.reference_models.levels import ca_level, carrying, run_level
 from backmapbench.reference_models.multistep import GivenSingleAtoms, MultiStep, Plan, seen_by, step_seed
@@ -28,6 +28,8 @@ RUN = 3  # residues of a particle of the three-step chain's coarser level
 
 class CgvaeChain(MultiStep):
     """``cgvae`` from level to level, and another model from the C-alphas to the atoms.
+
+    A row is a subclass whose only argument is ``weights``: training leaves a door to it.
 
     Args:
         name: of the row.
@@ -90,10 +92,17 @@ class CgvaeChain(MultiStep):
     ) -> TrainingResult:
         """Train every step of ``cgvae`` in a folder of its own, and take the other model's weights.
 
-        The result tells steps and seconds of all together, and losses of the last. Raises what the models raise.
+        The result tells steps and seconds of all together, and losses of the last.
+
+        Raises SubmissionError for a chain that is no row, and what the models raise.
         """
         from backmapbench.reference_models.training.delivery import write_door
 
+        if type(self) is CgvaeChain:
+            raise SubmissionError(
+                f"{self.info.name}: is built from parts that its trained file could not name; train a subclass whose "
+                "only argument is `weights`"
+            )
         chain = self.build(system)
         results: list[TrainingResult] = []
         for number, (step, mapping, model) in enumerate(zip(chain.steps, chain.mappings, self.models, strict=True)):
@@ -123,6 +132,20 @@ class CgvaeTwoStepMode(CgvaeChain):
         super().__init__("cgvae-2step@mode", TWO, _ca, InternalCoordinatesMode(), temperature=0.0, weights=weights)
 
 
+class CgvaeTwoStepSeparate(CgvaeChain):
+    """The published setting: beads are functions of the C-alphas alone, which carry nothing along."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        super().__init__("cgvae-2step-separate", TWO, _ca_alone, InternalCoordinates(), weights=weights)
+
+    def build(self, system: System) -> Chain:
+        """As ``MultiStep.build``; raises UnsupportedTaskError for beads that are no functions of the C-alphas."""
+        try:
+            return super().build(system)
+        except SubmissionError as error:
+            raise UnsupportedTaskError(f"{self.info.name}: made for beads of C-alphas alone: {error}") from error
+
+
 class CgvaeThreeStep(CgvaeChain):
     """Beads to runs of residues to C-alphas to heavy atoms: the paper's future work."""
 
@@ -134,13 +157,12 @@ TWO = "beads to CA by cgvae-fixed, CA to atoms"
 THREE = f"beads to runs of {RUN} residues to CA by cgvae-fixed, CA to atoms"
 
 
-def separate_beads(name: str, finer: Backmapper) -> MultiStep:
-    """The published setting: beads are functions of the C-alphas, so it can be built for a task of such beads alone."""
-    return CgvaeChain(name, TWO, lambda system: [ca_level(system)], finer)
-
-
 def _ca(system: System) -> Sequence[Level]:
     return [carrying(ca_level(system), system)]
+
+
+def _ca_alone(system: System) -> Sequence[Level]:
+    return [ca_level(system)]
 
 
 def _runs_and_ca(system: System) -> Sequence[Level]:

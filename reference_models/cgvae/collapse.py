@@ -21,7 +21,7 @@ import typer
 from scipy.spatial.distance import cdist
 
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.errors import BackmapbenchError, SubmissionError
+from backmapbench.errors import BackmapbenchError, SubmissionError, UnsupportedTaskError
 from backmapbench.reference_models.cgvae.delivery import delivered
 from backmapbench.reference_models.cgvae.given import beads_of, mapping_of, topology_of
 from backmapbench.reference_models.cgvae.model import Cgvae
@@ -96,7 +96,11 @@ def main(
 
 def _delivered(behaviour: Behaviour, system: System, seed: int) -> Path:
     structure = Structure.of(system)
-    path = delivered(behaviour, preset_for(len(structure.names), structure.beads), structure.fingerprint, seed)
+    try:
+        preset = preset_for(len(structure.names), structure.beads)
+    except UnsupportedTaskError as error:
+        raise SubmissionError(f"{error}, and give --weights") from error
+    path = delivered(behaviour, preset, structure.fingerprint, seed)
     if path is None:
         raise SubmissionError(f"no weights of cgvae-{behaviour}, seed {seed}, come with the package; give --weights")
     return path

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError
-from backmapbench.reference_models.cgvae.delivery import delivered, row_info, write_weights
+from backmapbench.reference_models.cgvae.delivery import delivered, description_of, row_info, write_weights
 from backmapbench.reference_models.cgvae.structure import ANGSTROM_PER_NM, Structure
 from backmapbench.submissions.protocol import System, TrainingSet
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from backmapbench.reference_models.training.loop import Progress
 
 ROWS = "backmapbench.reference_models.cgvae.rows"
+DOORS: dict[Behaviour, dict[str, str]] = {
+    "legacy": {"Trained": "CgvaeLegacy"},
+    "fixed": {"Trained": "CgvaeFixed", "TrainedMode": "CgvaeFixedMode"},
+}
 CHUNK_FRAMES = 128
 POSTERIOR_FRAMES = 8  # the encoder's edges take more
 
@@ -45,7 +49,7 @@ class Cgvae:
         weights: Path | None = None,
     ) -> None:
         self.behaviour, self.preset, self.temperature, self.weights = behaviour, preset, temperature, weights
-        self.info = row_info(behaviour, temperature)
+        self.info = row_info(behaviour, "prior" if temperature else "mean")
         self._structure: Structure | None = None
         self._network: CgvaeNetwork | None = None
 
@@ -78,7 +82,8 @@ class Cgvae:
     ) -> TrainingResult:
         """Train by a preset; the weights of the lowest validation loss are used afterwards.
 
-        Beside the engine's files the request's folder gets ``weights.toml`` and ``model.py``.
+        Beside the engine's files the request's folder gets ``weights.toml`` and ``model.py``, whose ``Trained`` draws
+        from the prior; that of ``fixed`` has a ``TrainedMode`` too.
 
         Raises SubmissionError for structures that do not fit or a search, TrainingError for a run that diverges.
         """
@@ -107,26 +112,24 @@ class Cgvae:
         self._use(structure, network)
         data = f"{len(training.train)} frames of {len(structure.names)} atoms in {structure.beads} beads"
         write_weights(name, request, result, data)
-        write_door(request.folder, ROWS, {"Trained": f"Cgvae{self.behaviour.capitalize()}"})
+        write_door(request.folder, ROWS, DOORS[self.behaviour])
         return result
 
     def load(self, system: System, path: Path) -> None:
         """Take the weights of the checkpoint at ``path`` (.toml).
 
-        Raises SubmissionError when they are of another molecule, mapping or behaviour; TrainingError for damaged files.
+        Raises SubmissionError when they are of another model, molecule, mapping or behaviour, and as ``description_of``
+        does.
         """
-        from backmapbench.reference_models.cgvae.settings import Preset
-        from backmapbench.reference_models.training import checkpoint
         from backmapbench.reference_models.training.state import load_network
 
-        structure = Structure.of(system)
-        content = checkpoint.read(path).content["description"]["model"]
-        if content["behaviour"] != self.behaviour or content["structure"] != structure.fingerprint:
+        structure, described = Structure.of(system), description_of(path)
+        if described.behaviour != self.behaviour or described.structure != structure.fingerprint:
             raise SubmissionError(
-                f"{path}: weights of cgvae-{content['behaviour']} for other atoms or beads than the task's, or another "
+                f"{path}: weights of cgvae-{described.behaviour} for other atoms or beads than the task's, or another "
                 f"behaviour than {self.behaviour}; train for this task"
             )
-        network = self._build(Preset.model_validate(content["preset"]), structure, 0)
+        network = self._build(described.preset, structure, 0)
         load_network(path, network)
         self._use(structure, network)
 

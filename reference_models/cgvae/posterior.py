@@ -26,13 +26,12 @@ from backmapbench.datasets.catalogue import load_dataset
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import BackmapbenchError
 from backmapbench.files import atomic_write
-from backmapbench.reference_models.cgvae.delivery import CITATION
+from backmapbench.reference_models.cgvae.delivery import description_of, row_info
 from backmapbench.reference_models.cgvae.given import centred, mapping_of
 from backmapbench.reference_models.cgvae.model import Cgvae
-from backmapbench.reference_models.training import checkpoint
 from backmapbench.submissions.protocol import System
 
-LABEL = "READS THE ANSWER: latents from the posterior, which sees the atoms that are scored. "
+LABEL = "READS THE ANSWER: the posterior sees the atoms that are scored. "
 
 
 def posterior_folder(
@@ -42,11 +41,11 @@ def posterior_folder(
 
     ``temperature`` is the ensemble's, K.
 
-    Raises SubmissionError when the folder's beads are not those of ``atoms``, or the weights are for another system.
+    Raises SubmissionError when the folder's beads are not those of ``atoms``, or the weights are of another model or
+    for another system.
     """
     system, atoms = System(topology, mapping_of(folder), temperature), centred(folder, atoms)
-    behaviour = checkpoint.read(weights).content["description"]["model"]["behaviour"]
-    model = Cgvae(behaviour)
+    model = Cgvae(description_of(weights).behaviour)
     model.load(system, weights)
     found = model.reconstruct(system, atoms, seed)
     for number, part in enumerate(atoms.slices):
@@ -54,12 +53,13 @@ def posterior_folder(
             np.savez(handle, positions=found[part])
     header = folder / "prediction.toml"
     task = tomllib.loads(header.read_text(encoding="utf-8"))["task"]
+    info = row_info(model.behaviour, "posterior")
     content = {
-        "name": f"{model.info.name}-posterior",
+        "name": info.name,
         "task": task,
-        "description": LABEL + model.info.description.removesuffix(" latents from the prior."),
-        "citation": CITATION,
-        "licence": "MIT",
+        "description": LABEL + info.description,
+        "citation": info.citation,
+        "licence": info.licence,
     }
     with atomic_write(header) as handle:
         tomli_w.dump(content, handle)

@@ -1,5 +1,7 @@
 """Chains: mappings that compose, drawing at every step, fitting at every level, errors by step."""
 
+import itertools
+
 import mdtraj
 import numpy as np
 import pytest
@@ -7,13 +9,14 @@ import pytest
 from backmapbench.coarse_graining import CoarseMapping
 from backmapbench.coarse_graining.grouping import contiguous
 from backmapbench.datasets.trajectories import Trajectories
-from backmapbench.errors import SubmissionError
+from backmapbench.errors import SubmissionError, UnsupportedTaskError
 from backmapbench.reference_models.cgvae.chains import (
     RUN,
+    CgvaeChain,
     CgvaeThreeStep,
     CgvaeTwoStep,
     CgvaeTwoStepMode,
-    separate_beads,
+    CgvaeTwoStepSeparate,
 )
 from backmapbench.reference_models.cgvae.structure import Structure
 from backmapbench.reference_models.composition import Chain, Level
@@ -104,14 +107,19 @@ def test_levels_that_do_not_compose_are_refused(peptide):
         Chain.of(peptide, [residue_level(peptide), run_level(peptide, 2)])
 
 
-def test_separate_beads_are_those_of_the_trace(peptide):
-    trace = ca_level(peptide).mapping.slice_atoms
-    groups = np.array_split(trace, 4)
-    own = System(peptide.topology, CoarseMapping.from_groups(groups, peptide.topology.n_atoms, list("abcd")), 300.0)
-    chain = separate_beads("published", Spread()).build(own)
+@pytest.fixture(scope="module")
+def traced(peptide):
+    """The same molecule with beads that are centres of C-alphas."""
+    groups = np.array_split(ca_level(peptide).mapping.slice_atoms, 4)
+    return System(peptide.topology, CoarseMapping.from_groups(groups, peptide.topology.n_atoms, list("abcd")), 300.0)
+
+
+def test_separate_beads_are_those_of_the_trace(peptide, traced):
+    chain = CgvaeTwoStepSeparate().build(traced)
+    assert [step.topology.n_atoms for step in chain.steps] == [12, peptide.topology.n_atoms]
     np.testing.assert_allclose(chain.steps[0].mapping.weights.todense().sum(axis=1), 1)
-    with pytest.raises(SubmissionError, match="no function"):
-        separate_beads("published", Spread()).build(peptide)
+    with pytest.raises(UnsupportedTaskError, match=r"separate: made for beads of C-alphas alone.*no function"):
+        CgvaeTwoStepSeparate().build(peptide)
 
 
 def test_the_two_step_row_carries_the_beads_beside_the_trace(peptide):
@@ -126,6 +134,47 @@ def test_the_three_step_row_carries_the_runs(peptide):
     assert RUN == 3
     assert [step.topology.n_atoms for step in chain.steps] == [4, 12 + 4, peptide.topology.n_atoms]
     assert (np.diff(chain.steps[0].mapping.weights.indptr) == 1).all()
+
+
+class TestScatteredBeads:
+    """Runs hold neighbours alone, wherever a bead's residues lie."""
+
+    @staticmethod
+    def level(topology, owners, residues):
+        """Runs where residue ``n`` belongs to bead ``owners[n]``; first the residues of each run."""
+        owner = np.array([owners[atom.residue.index] for atom in topology.atoms])
+        groups = [np.flatnonzero(owner == bead).tolist() for bead in range(max(owners) + 1)]
+        names = [f"B{number}" for number in range(len(groups))]
+        system = System(topology, CoarseMapping.from_groups(groups, topology.n_atoms, names), 300.0)
+        level = run_level(system, residues)
+        weights = level.mapping.weights
+        runs = [
+            sorted({topology.atom(int(atom)).residue.index for atom in weights.indices[first:last]})
+            for first, last in itertools.pairwise(weights.indptr)
+        ]
+        Chain.of(system, [level])
+        assert sorted(itertools.chain.from_iterable(runs)) == list(range(topology.n_residues))
+        return runs, level
+
+    def test_alternating_residues_are_runs_of_their_own(self, peptide):
+        assert self.level(peptide.topology, [0, 1] * 6, 3)[0] == [[number] for number in range(12)]
+
+    def test_a_bead_that_comes_back_begins_anew(self, peptide):
+        runs, _ = self.level(peptide.topology, [0] * 4 + [1] * 3 + [0] * 2 + [1] * 3, 3)
+        assert runs == [[0, 1, 2], [3], [4, 5, 6], [7, 8], [9, 10, 11]]
+
+    def test_runs_end_with_their_chain(self):
+        topology = mdtraj.Topology()
+        for _ in range(2):
+            chain = topology.add_chain()
+            for number in range(4):
+                residue = topology.add_residue("GLY", chain, resSeq=number + 1)
+                for name in ("N", "CA", "C", "O"):
+                    topology.add_atom(name, mdtraj.element.get_by_symbol(name[0]), residue)
+        topology.create_standard_bonds()
+        runs, level = self.level(topology, [0] * 8, 3)
+        assert runs == [[0, 1, 2], [3], [4, 5, 6], [7]]
+        assert [chain.n_residues for chain in level.topology.chains] == [2, 2]
 
 
 def test_every_sample_walks_the_whole_chain(peptide, atoms):
@@ -220,20 +269,23 @@ def test_wrong_numbers_of_models_are_refused(peptide):
 
 
 def test_rows():
-    rows = [CgvaeTwoStep(), CgvaeTwoStepMode(), CgvaeThreeStep()]
-    assert [row.info.name for row in rows] == ["cgvae-2step", "cgvae-2step@mode", "cgvae-3step"]
-    assert [len(row.models) for row in rows] == [2, 2, 3]
-    assert [row.info.deterministic for row in rows] == [False, True, False]
+    rows = [CgvaeTwoStep(), CgvaeTwoStepMode(), CgvaeTwoStepSeparate(), CgvaeThreeStep()]
+    names = ["cgvae-2step", "cgvae-2step@mode", "cgvae-2step-separate", "cgvae-3step"]
+    assert [row.info.name for row in rows] == names
+    assert [len(row.models) for row in rows] == [2, 2, 2, 3]
+    assert [row.info.deterministic for row in rows] == [False, True, False, False]
     for row in rows:
         assert isinstance(row, Backmapper)
         assert isinstance(row, TrainableBackmapper)
         assert isinstance(row, PresetTrainable)
 
 
+SIZES = ("model.width=12", "model.hidden=4", "model.encoder_depth=1", "model.prior_depth=1", "model.decoder_depth=1")
+
+
 def test_a_chain_is_trained_step_by_step_and_comes_back(peptide, atoms, tmp_path):
     """Every step of cgvae has a folder of its own; the door leads to all of them."""
-    sizes = ("model.width=12", "model.hidden=4", "model.encoder_depth=1", "model.prior_depth=1")
-    changes = ("training.steps=3", "training.micro_batch=2", "model.decoder_depth=1", *sizes)
+    changes = ("training.steps=3", "training.micro_batch=2", *SIZES)
     row = CgvaeTwoStep()
     result = row.train(peptide, TrainingSet(atoms, atoms), TrainingRequest(None, changes, tmp_path, 5))
     assert result.steps == 3
@@ -247,3 +299,27 @@ def test_a_chain_is_trained_step_by_step_and_comes_back(peptide, atoms, tmp_path
     trained, _ = load_model(f"{tmp_path / 'model.py'}:Trained")
     trained.fit(peptide, TrainingSet(atoms, atoms), 0)
     assert (trained.backmap(peptide, beads, 1, 0) == found).all()
+
+
+def test_separate_beads_are_trained_and_come_back(traced, atoms, tmp_path):
+    """The first step is given centres of C-alphas and generates C-alphas alone."""
+    request = TrainingRequest(None, ("training.steps=2", "training.micro_batch=2", *SIZES), tmp_path, 5)
+    row = CgvaeTwoStepSeparate()
+    row.train(traced, TrainingSet(atoms, atoms), request)
+    stored = checkpoint.read(tmp_path / "step-1" / "weights.toml").content["training"]
+    assert stored["data"] == "5 frames of 12 atoms in 4 beads"
+    trained, _ = load_model(f"{tmp_path / 'model.py'}:Trained")
+    assert trained.info.name == "cgvae-2step-separate"
+    trained.fit(traced, TrainingSet(atoms, atoms), 0)
+    beads = atoms.replace_positions(traced.mapping.positions(atoms.positions))
+    found = trained.backmap(traced, beads, 2, 0)
+    assert (found == row.backmap(traced, beads, 2, 0)).all()
+    assert found.shape == (2, 5, traced.topology.n_atoms, 3)
+    np.testing.assert_allclose(traced.mapping.positions(found[1]), beads.positions, atol=1e-4)
+
+
+def test_a_chain_that_is_no_row_is_not_trained(traced, atoms, tmp_path):
+    """Its door could not be opened."""
+    chain = CgvaeChain("mine", "my way", lambda system: [ca_level(system)], Spread())
+    with pytest.raises(SubmissionError, match=r"mine: is built from parts.*train a subclass"):
+        chain.train(traced, TrainingSet(atoms, atoms), TrainingRequest(None, SIZES, tmp_path, 5))

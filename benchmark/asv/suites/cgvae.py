@@ -1,7 +1,7 @@
 """A training step of ``cgvae`` beside a dense version, and its peak memory at the size of eIF4E.
 
 Molecules are chains of serine-like residues, six heavy atoms each, on a random walk: 62 residues and 8 beads at the
-settings of Table 6 of paper 002 (PED00151), 248 residues in a ball and 10 beads at those of Table 4 (eIF4E).
+settings of Table 6 of Kementzidis 2025 (PED00151), 248 residues in a ball and 10 beads at those of Table 4 (eIF4E).
 """
 
 import mdtraj

@@ -1,12 +1,15 @@
 """The row: training, weights on disk, seeds, atoms by name, and the posterior that only its own code can reach."""
 
+from importlib.resources import files
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from backmapbench.errors import SubmissionError
+from backmapbench.errors import CardError, SubmissionError
 from backmapbench.reference_models.cgvae import delivery
-from backmapbench.reference_models.cgvae.delivery import delivered, delivered_path
+from backmapbench.reference_models.cgvae.delivery import delivered, delivered_path, description_of
 from backmapbench.reference_models.cgvae.learner import CgvaeLearner
 from backmapbench.reference_models.cgvae.model import Cgvae
 from backmapbench.reference_models.cgvae.network import CgvaeNetwork
@@ -36,6 +39,12 @@ def run(system, training, changes, tmp_path_factory):
 def beads(system, build):
     atoms = build.frames(system, 6, seed=5)
     return atoms.replace_positions(system.mapping.positions(atoms.positions))
+
+
+@pytest.fixture(scope="module")
+def foreign():
+    """Weights of another model of the package."""
+    return Path(str(files("backmapbench.reference_models.internal_coordinates"))) / "weights" / "proteins.toml"
 
 
 def rmsd(found, true):
@@ -85,6 +94,39 @@ def test_a_run_leaves_a_door_and_tells_how_it_went(run, system, beads):
     assert training["data"] == "40 frames of 84 atoms in 5 beads"
     assert (training["steps"], training["seed"], training["preset"]) == (result.steps, 0, "nls-mini-ucg-5")
     assert training["seconds"] > 0
+
+
+def test_a_run_of_the_mode_leaves_a_door_to_the_mode(system, training, changes, beads, tmp_path):
+    """``legacy`` has no such row."""
+    tiny = (*changes, "training.epochs=1")
+    for row, doors in ((CgvaeFixedMode(), ["cgvae-fixed", "cgvae-fixed@mode"]), (CgvaeLegacy(), ["cgvae-legacy"])):
+        folder = tmp_path / doors[0]
+        row.train(system, training, TrainingRequest("nls-mini-ucg-5", tiny, folder, seed=0))
+        opened = [load_model(f"{folder / 'model.py'}:{door}")[0] for door in ("Trained", "TrainedMode")[: len(doors)]]
+        assert [model.info.name for model in opened] == doors
+        opened[-1].fit(system, None, 0)
+        assert (opened[-1].backmap(system, beads, 1, 3) == row.backmap(system, beads, 1, 3)).all()
+    with pytest.raises(SubmissionError, match="defines no 'TrainedMode'"):
+        load_model(f"{tmp_path / 'cgvae-legacy' / 'model.py'}:TrainedMode")
+
+
+def test_other_files_are_no_weights(run, system, foreign, tmp_path):
+    with pytest.raises(SubmissionError, match=r"proteins\.toml: holds no weights of cgvae; give the weights\.toml"):
+        CgvaeFixed(foreign).fit(system, None, 0)
+    stored = checkpoint.read(run[1].best_weights)
+    described = stored.content["description"]["model"]
+    for entry in ("behaviour", "structure", "preset"):
+        lacking = {key: value for key, value in described.items() if key != entry}
+        checkpoint.write(tmp_path / "w.toml", stored.tensors, {"description": {"model": lacking}})
+        with pytest.raises(SubmissionError, match="holds no weights of cgvae"):
+            description_of(tmp_path / "w.toml")
+    checkpoint.write(tmp_path / "w.toml", stored.tensors, {"description": {"model": described | {"behaviour": "new"}}})
+    with pytest.raises(SubmissionError, match="behaviour 'new' is none of legacy, fixed"):
+        description_of(tmp_path / "w.toml")
+    narrow = described["preset"] | {"model": described["preset"]["model"] | {"width": 0}}
+    checkpoint.write(tmp_path / "w.toml", stored.tensors, {"description": {"model": described | {"preset": narrow}}})
+    with pytest.raises(CardError, match=r"w\.toml: model\.width"):
+        description_of(tmp_path / "w.toml")
 
 
 def test_delivered_weights_fit_the_structure_and_the_seed(system, run, monkeypatch, tmp_path):
@@ -186,6 +228,8 @@ class TestPosterior:
         row = PredictionFolder(folder)
         assert row.info.name == "cgvae-fixed-posterior"
         assert row.info.description.startswith("READS THE ANSWER")
+        assert row.info.description.endswith("latents from the posterior.")
+        assert "prior" not in row.info.description.replace("posterior", "")
         assert row.task == "some-task"
         beads = self.atoms.replace_positions(system.mapping.positions(self.atoms.positions))
         found = row.backmap(system, beads, 1, 0)
@@ -197,6 +241,6 @@ class TestPosterior:
         with pytest.raises(SubmissionError, match="other frames"):
             posterior_folder(folder, system.topology, other, run[1].best_weights, 300.0, seed=0)
 
-    def test_the_protocol_has_no_place_for_atoms(self):
-        """``backmap`` is all that the harness calls, and its arguments are beads, counts and a seed."""
-        assert list(Cgvae.backmap.__annotations__) == ["system", "beads", "samples", "seed", "return"]
+    def test_weights_of_another_model_are_refused(self, system, folder, foreign):
+        with pytest.raises(SubmissionError, match=r"proteins\.toml: holds no weights of cgvae; give the weights\.toml"):
+            posterior_folder(folder, system.topology, self.atoms, foreign, 300.0, seed=0)
