@@ -1,20 +1,19 @@
-"""Axes that turn with the beads, and atoms of residues in the topology's order."""
+"""Axes that turn with the beads, and the residue of every atom."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from backmapbench.reference_models.internal_coordinates.caps import place_caps
 from backmapbench.reference_models.internal_coordinates.layout import Layout
 
 
 def frame_of(trace: Tensor) -> Tensor:
     """Axes (frames, 3, 3), one per row, that turn with traces (frames, residues, 3).
 
-    Noise is drawn in these axes, so that turned beads give the turned structure by the same seed. They are the
-    principal axes, each pointing the way that the chain runs along it, and right-handed.
+    Noise is drawn in these axes, so that turned beads give the turned structure by the same seed; two beads, or beads
+    in a line, leave the axes across open. They are the principal axes, each pointing the way that the chain runs along
+    it, and right-handed.
     """
     away = trace - trace.mean(1, keepdim=True)
     _, vectors = torch.linalg.eigh(away.mT @ away)
@@ -25,16 +24,6 @@ def frame_of(trace: Tensor) -> Tensor:
     axes = (vectors * torch.where(way < 0, -1.0, 1.0)[:, None]).mT
     third = torch.linalg.cross(axes[:, 0], axes[:, 1])
     return torch.cat([axes[:, :2], third[:, None]], dim=1)
-
-
-def flat(layout: Layout, atoms: Tensor) -> Tensor:
-    """Atoms in the topology's order, (frames, atoms, 3), of residues with slots (frames, residues, SLOTS, 3)."""
-    out = torch.empty((len(atoms), layout.size, 3), dtype=atoms.dtype)
-    inside = np.flatnonzero(layout.residue >= 0)
-    out[:, inside] = atoms[:, layout.residue[inside], layout.slot[inside]]
-    for index, positions in place_caps(layout, atoms).items():
-        out[:, index] = positions
-    return out
 
 
 def owners_of(layout: Layout) -> Tensor:

@@ -78,6 +78,6 @@ def _padded(molecule: Molecule, residues: int, prior: PriorSettings) -> tuple[Te
 
 
 def _filled(values: Tensor, residues: int) -> Tensor:
-    """Positions (frames, residues, 3) about each frame's centre, with rows of 0 up to ``residues``."""
+    """Positions (frames, own residues, 3) with rows of 0 up to ``residues``."""
     shape = (len(values), residues - values.shape[1], 3)
     return torch.cat([values, torch.zeros(shape, dtype=values.dtype)], dim=1).float()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError, UnsupportedTaskError
+from backmapbench.reference_models.internal_coordinates.model import check_beads
 from backmapbench.submissions.protocol import ModelInfo, System, TrainingSet
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from backmapbench.reference_models.training import TrainingRequest, TrainingResult
     from backmapbench.reference_models.training.loop import Progress
 
-LOGGER = logging.getLogger(__name__)
 CHUNK_FRAMES = 256
 
 
@@ -70,20 +68,17 @@ class ChainFlow:
         return result
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
-        """Take the weights given or those that come with the package for ``seed``; without any, train: half an hour.
+        """Take the weights given, or those that come with the package for ``seed``.
 
-        Raises UnsupportedTaskError as ``backmap`` does.
+        Raises UnsupportedTaskError where there are none, and as ``backmap`` does.
         """
         from backmapbench.reference_models.chain_flow.weights import delivered, read_weights
-        from backmapbench.reference_models.training import TrainingRequest
+        from backmapbench.reference_models.training.errors import untrained
 
         path = self._given or delivered(seed)
-        if self._given is None and not path.is_file():
-            LOGGER.info("%s: no weights come with the package; training", self.info.name)
-            with tempfile.TemporaryDirectory() as folder:
-                self.train(system, training, TrainingRequest(None, (), Path(folder), seed))
-        else:
-            self._take(read_weights(path))
+        if path is None:
+            raise untrained(self.info.name)
+        self._take(read_weights(path))
         self._drawer(system)
 
     def backmap(self, system: System, beads: Trajectories, samples: int, seed: int) -> NDArray[np.float32]:
@@ -95,7 +90,7 @@ class ChainFlow:
         import torch
 
         drawer = self._drawer(system)
-        _check_beads(self.info.name, beads.positions, system.mapping.beads)
+        check_beads(self.info.name, beads.positions, system.mapping.beads)
         given = torch.from_numpy(np.asarray(beads.positions, dtype=np.float64))
         generator = torch.Generator().manual_seed(seed)
         out = np.empty((samples, len(beads), system.topology.n_atoms, 3), dtype=np.float32)
@@ -144,13 +139,3 @@ class ChainFlowMode(ChainFlow):
 
     def _draw(self, drawer: Drawer, given: Tensor, generator: Generator) -> NDArray[np.float64]:
         return drawer.mode(given)
-
-
-def _check_beads(name: str, positions: NDArray[np.floating], beads: int) -> None:
-    if positions.shape[1] != beads:
-        raise SubmissionError(
-            f"{name}: given {positions.shape[1]} beads, the mapping has {beads}; give the system's beads"
-        )
-    if not np.isfinite(positions).all():
-        frame = int(np.argmax(~np.isfinite(positions).all(axis=(1, 2))))
-        raise SubmissionError(f"{name}: a bead of frame {frame} is not finite; repair the input")

@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from backmapbench.reference_models.chain_flow.axes import flat, frame_of, owners_of
+from backmapbench.reference_models.chain_flow.axes import frame_of, owners_of
 from backmapbench.reference_models.chain_flow.beads import beads_of, layout_of
 from backmapbench.reference_models.chain_flow.contacts import Contacts
 from backmapbench.reference_models.chain_flow.flow import Flow
 from backmapbench.reference_models.chain_flow.relaxing import Relaxation
 from backmapbench.reference_models.chain_flow.settling import Chain
 from backmapbench.reference_models.chain_flow.weights import Weights
+from backmapbench.reference_models.internal_coordinates.caps import in_order
 from backmapbench.reference_models.internal_coordinates.sampling import Sampler
 from backmapbench.reference_models.internal_coordinates.weights import Weights as Torsions
 from backmapbench.submissions.protocol import System
@@ -81,7 +82,7 @@ class Drawer:
             middle = self.flow.mean(twice, start)
             ca = self._chain.settle(self.flow.end(twice, start), self.settings.settling // 4)
             placed, _ = self._quick.draw(ca, self.layout.chains, generator)
-            total = total + middle[:, self._owner] + flat(self.layout, placed - ca[:, :, None])
+            total = total + middle[:, self._owner] + in_order(self.layout, placed - ca[:, :, None])
         middle = (total[: len(inside)] + total[len(inside) :]) / (2 * self.settings.mode_draws)
         atoms = self._moved(middle, inside)
         atoms = self._moved(self.contacts.spread(atoms, self.settings.mode_steps), inside)
@@ -111,10 +112,10 @@ class Drawer:
         """
         for _ in range(self.settings.rounds - 1):
             placed, _ = self._quick.draw(ca, self.layout.chains, torch.Generator().manual_seed(seed))
-            missing = given - self._mapping @ flat(self.layout, placed)
+            missing = given - self._mapping @ in_order(self.layout, placed)
             ca = self._chain.settle(ca + self._chain.gain @ missing, self.settings.settling // 4)
         placed, _ = self._sampler.draw(ca, self.layout.chains, torch.Generator().manual_seed(seed))
-        atoms = self._moved(flat(self.layout, placed), given)
+        atoms = self._moved(in_order(self.layout, placed), given)
         return self._moved(self._relaxation.relax(atoms, self.settings.relaxing), given)
 
     def _moved(self, atoms: Tensor, given: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ def read_weights(path: Path) -> Weights:
     return Weights(preset, network.eval(), content["training"])
 
 
-def delivered(seed: int) -> Path:
-    """The weights that come with the package: those trained with ``seed``, or with seed 0 where there are none."""
+def delivered(seed: int) -> Path | None:
+    """The weights that come with the package, trained with ``seed``; None where there are none."""
     folder = Path(str(files("backmapbench.reference_models.chain_flow"))) / "weights"
     path = folder / f"proteins-seed-{seed}.toml"
-    return path if path.is_file() else folder / "proteins-seed-0.toml"
+    return path if path.is_file() else None

@@ -1,9 +1,10 @@
-"""Caps of a chain's ends, from usual bond lengths and angles: they are no part of what is learned."""
+"""Caps of a chain's ends, from usual bond lengths and angles: no part of what is learned; and all atoms in order."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +38,16 @@ def place_caps(layout: Layout, atoms: Tensor) -> dict[int, Tensor]:
             ends = {"N": nitrogen, "C": extend(nitrogen, c, ca, _row(n, AMIDE_METHYL))}
         found[index] = ends[name]
     return found
+
+
+def in_order(layout: Layout, atoms: Tensor) -> Tensor:
+    """Atoms, caps too, in the topology's order (frames, atoms, 3), of residues (frames, residues, SLOTS, 3)."""
+    out = torch.empty((len(atoms), layout.size, 3), dtype=atoms.dtype)
+    inside = np.flatnonzero(layout.residue >= 0)
+    out[:, inside] = atoms[:, layout.residue[inside], layout.slot[inside]]
+    for index, positions in place_caps(layout, atoms).items():
+        out[:, index] = positions
+    return out
 
 
 def _row(like: Tensor, internal: tuple[float, float, float]) -> Tensor:

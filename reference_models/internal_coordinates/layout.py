@@ -18,7 +18,7 @@ NAME = "internal-coordinates"
 REACH = 3  # C-alphas on either side that a residue's window holds
 WINDOW = 2 * REACH + 1
 SHORTEST = 3  # C-alphas of a chain: fewer fix no orientation
-CAPS = {"ACE": ("C", "O", "CH3"), "NME": ("N", "C"), "NH2": ("N", "")}
+CAPS = {"ACE": ("C", "O", "CH3"), "NME": ("N", "C"), "NH2": ("N",)}
 CAP_NAMES = {"CH3": "C"}  # of NME's methyl in some files
 
 
@@ -96,6 +96,7 @@ class Layout:
 
         ``hydrogens``: leave them out; otherwise they are refused. Raises UnsupportedTaskError.
         """
+        _refuse_disulfides(system.topology)
         owners = _owners(system)
         places = {residue.index: row for row, residue in enumerate(owners)}
         atoms = system.topology.n_atoms
@@ -133,6 +134,16 @@ def _owners(system: System) -> list[mdtraj.core.topology.Residue]:
     if numbers != sorted(set(numbers)):
         raise UnsupportedTaskError(f"{NAME}: beads are not in the order of their residues; sort them")
     return owners
+
+
+def _refuse_disulfides(topology: mdtraj.Topology) -> None:
+    """Side chains are placed one by one: nothing would hold the two ends of such a bond together."""
+    for first, second in topology.bonds:
+        if first.name == second.name == "SG":
+            raise UnsupportedTaskError(
+                f"{NAME}: {first} and {second} are joined by a disulfide bond, which this model cannot close; use "
+                "another model, or a topology of the reduced protein"
+            )
 
 
 def _links(topology: mdtraj.Topology, places: dict[int, int]) -> dict[int, set[int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from backmapbench.reference_models.training import TrainingRequest, TrainingResult
     from backmapbench.reference_models.training.loop import Progress
 
-LOGGER = logging.getLogger(__name__)
 CHUNK_FRAMES = 256
 
 
@@ -69,22 +66,15 @@ class InternalCoordinates:
         return result
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
-        """Take the weights given or those that come with the package; without any, train, which takes minutes.
+        """Take the weights given or those that come with the package; they depend neither on ``training`` nor ``seed``.
 
-        Weights in hand depend neither on ``training`` nor on ``seed``. Raises UnsupportedTaskError as ``backmap`` does.
+        Raises UnsupportedTaskError as ``backmap`` does.
         """
         from backmapbench.reference_models.internal_coordinates.layout import Layout
         from backmapbench.reference_models.internal_coordinates.weights import delivered, read_weights
-        from backmapbench.reference_models.training import TrainingRequest
 
         layout = Layout.of(system)
-        path = self._given or delivered()
-        if self._given is None and not path.is_file():
-            LOGGER.info("%s: no weights come with the package; training", self.info.name)
-            with tempfile.TemporaryDirectory() as folder:
-                self.train(system, training, TrainingRequest(None, (), Path(folder), seed))
-        else:
-            self._weights = read_weights(path)
+        self._weights = read_weights(self._given or delivered())
         self._check(layout)
 
     def backmap(self, system: System, beads: Trajectories, samples: int, seed: int) -> NDArray[np.float32]:
@@ -96,18 +86,19 @@ class InternalCoordinates:
         """
         import torch
 
+        from backmapbench.reference_models.internal_coordinates.caps import in_order
         from backmapbench.reference_models.internal_coordinates.layout import Layout
         from backmapbench.reference_models.internal_coordinates.sampling import chunks
 
         layout = Layout.of(system)
         weights = self._check(layout)
-        _check_beads(self.info.name, beads.positions, layout.chains.types.shape[1])
+        check_beads(self.info.name, beads.positions, layout.chains.types.shape[1])
         generator = torch.Generator().manual_seed(seed)
         given = torch.from_numpy(np.asarray(beads.positions, dtype=np.float64))
         out = np.empty((samples, len(beads), layout.size, 3), dtype=np.float32)
         for sample in range(samples):
             for part in chunks(len(given), CHUNK_FRAMES):
-                out[sample, part] = _flat(layout, self._draw(weights, given[part], layout, generator))
+                out[sample, part] = in_order(layout, self._draw(weights, given[part], layout, generator))
         return out
 
     def _draw(self, weights: Weights, ca: Tensor, layout: Layout, generator: Generator) -> Tensor:
@@ -147,22 +138,11 @@ class InternalCoordinatesMode(InternalCoordinates):
         return Sampler(weights.network, weights.tables, weights.preset.sampling).mode(ca, layout.chains)[0]
 
 
-def _flat(layout: Layout, atoms: Tensor) -> NDArray[np.float64]:
-    """Atoms in the topology's order, (frames, atoms, 3), of residues with slots (frames, residues, SLOTS, 3)."""
-    from backmapbench.reference_models.internal_coordinates.caps import place_caps
-
-    out = np.empty((len(atoms), layout.size, 3))
-    inside = np.flatnonzero(layout.residue >= 0)
-    out[:, inside] = atoms[:, layout.residue[inside], layout.slot[inside]].numpy()
-    for index, positions in place_caps(layout, atoms).items():
-        out[:, index] = positions.numpy()
-    return out
-
-
-def _check_beads(name: str, positions: NDArray[np.floating], residues: int) -> None:
-    if positions.shape[1] != residues:
+def check_beads(name: str, positions: NDArray[np.floating], beads: int) -> None:
+    """Raise SubmissionError for model ``name`` unless positions are finite and of so many ``beads``."""
+    if positions.shape[1] != beads:
         raise SubmissionError(
-            f"{name}: given {positions.shape[1]} beads, the mapping has {residues}; give the system's beads"
+            f"{name}: given {positions.shape[1]} beads, the mapping has {beads}; give the system's beads"
         )
     if not np.isfinite(positions).all():
         frame = int(np.argmax(~np.isfinite(positions).all(axis=(1, 2))))

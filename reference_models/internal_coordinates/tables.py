@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from backmapbench.reference_models.internal_coordinates.residues import AMINO_ACIDS, MOST_SIDE, NO_RESIDUE, RINGS
+from backmapbench.reference_models.internal_coordinates.residues import (
+    AMINO_ACIDS,
+    MOST_SIDE,
+    NO_RESIDUE,
+    RINGS,
+    SIDE_CHAINS,
+)
 
 # A residue's internal coordinates, nm and rad; those of a peptide bond stand with the residue that gives N.
 COLUMNS = ("n_ca", "ca_c", "c_n", "difference", "twist", "n_ca_c", "c_o", "ca_c_o", "o_out", "c_oxt", "ca_c_oxt")
 SCALARS = len(COLUMNS)
-CB = slice(SCALARS, SCALARS + 3)  # of CB in the axes of ``directions``
+CB = slice(SCALARS, SCALARS + 3)  # of CB in the axes of ``beta_axes``
 SIDE = slice(SCALARS + 3, SCALARS + 3 + 3 * MOST_SIDE)  # bond, angle, torsion (or its distance from chi) of each atom
 WIDTH = SIDE.stop
 TORSIONS = (COLUMNS.index("twist"), COLUMNS.index("o_out"), *range(SIDE.start + 2, SIDE.stop, 3))
@@ -91,8 +97,6 @@ class Tables:
         return Internals(values)
 
     def _complete(self, kind: int) -> bool:
-        from backmapbench.reference_models.internal_coordinates.residues import SIDE_CHAINS
-
         name = AMINO_ACIDS[kind]
         if name == "GLY":
             return True

@@ -4,7 +4,6 @@ import importlib.util
 import tomllib
 from pathlib import Path
 
-import optuna
 import pytest
 import tomli_w
 import torch
@@ -157,4 +156,3 @@ def test_search_says_what_is_missing(tmp_path):
 
     with pytest.raises(TrainingError, match="no trial came to its end"):
         search(fails, {"a": Range(low=0, high=1)}, 2, (1, 2), 0, tmp_path)
-    assert optuna.__version__

@@ -80,7 +80,7 @@ def test_kept_pairs_are_bonds_angles_and_planes(shaken):
 def test_contacts_are_those_of_radii_beyond_three_bonds():
     topology = mdtraj.Topology()
     chain = topology.add_chain()
-    for names in (("C", "C", "C", "C", "C"), ("O", "N")):
+    for names in (("C", "C", "C", "C", "C"), ("O", "N"), ("N", "S")):
         residue = topology.add_residue("XXX", chain)
         row = [
             topology.add_atom(f"{name}{number}", mdtraj.element.get_by_symbol(name), residue)
@@ -93,7 +93,7 @@ def test_contacts_are_those_of_radii_beyond_three_bonds():
     assert float(nearest[0, 4]) == pytest.approx(2 * RADII_NM["C"] - ALLOWED_NM)
     assert float(nearest[5, 6]) == 0.0
     assert float(nearest[4, 5]) == pytest.approx(RADII_NM["C"] + RADII_NM["O"] - ALLOWED_NM)
-    assert POLAR_NM > 0
+    assert float(nearest[5, 7]) == pytest.approx(RADII_NM["O"] + RADII_NM["N"] - ALLOWED_NM - POLAR_NM)
     assert float(nearest.tril().abs().sum()) == 0.0
 
 
