@@ -46,8 +46,10 @@ class ArInternal:
         licence="MIT",
     )
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, name: str | None = None) -> None:
+        """``name``: of the model that errors speak of, where these networks are part of another one."""
         self.settings = read_settings() if settings is None else settings
+        self._name = name or self.info.name
         self._fitted: _Fitted | None = None
 
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
@@ -57,10 +59,12 @@ class ArInternal:
         """
         from backmapbench.reference_models.ar_internal.training import Steps, train
 
-        tree = placement_tree(system, training.train.positions)
+        tree = placement_tree(self._name, system, training.train.positions)
         encoding = Encoding(measure(tree, training.train.positions), self.settings.encoding)
         if not encoding.gaussian.any():
-            raise SubmissionError("ar-internal: no atom moves against the beads in the training frames; give it others")
+            raise SubmissionError(
+                f"{self._name}: no atom moves against the beads in the training frames; give it others"
+            )
         beads = training.train.positions[:, tree.roots]
         features = BeadFeatures(beads, self.settings.encoding.maximum_distances)
 
@@ -81,9 +85,8 @@ class ArInternal:
         that of the training frames.
         """
         fitted = self._check(system, beads)
-        generator = np.random.default_rng(seed)
         in_time = beads.frame_ps is not None and fitted.frame_ps is not None
-        numbers, angles = _draw(fitted, beads, samples, generator, in_time=in_time)
+        numbers, angles = _draw(fitted, beads, samples, seed, in_time=in_time)
         atoms = np.empty((samples, len(beads), fitted.tree.size, 3), dtype=np.float32)
         for sample in range(samples):
             internal = fitted.encoding.decode(numbers[sample], angles[sample])
@@ -93,40 +96,45 @@ class ArInternal:
     def _check(self, system: System, beads: Trajectories) -> _Fitted:
         fitted = self._fitted
         if fitted is None:
-            raise SubmissionError("ar-internal: not fitted; call fit with the training split first")
+            raise SubmissionError(f"{self._name}: not fitted; call fit with the training split first")
         given, expected = (
             (system.topology.n_atoms, beads.positions.shape[1]),
             (fitted.tree.size, len(fitted.tree.roots)),
         )
         if given != expected:
             raise SubmissionError(
-                f"ar-internal: given {given[0]} atoms in {given[1]} beads, fitted with {expected[0]} in {expected[1]}; "
-                "use the system it was fitted on"
+                f"{self._name}: given {given[0]} atoms in {given[1]} beads, fitted with {expected[0]} in "
+                f"{expected[1]}; use the system it was fitted on"
             )
         if None not in (beads.frame_ps, fitted.frame_ps) and beads.frame_ps != fitted.frame_ps:
             raise SubmissionError(
-                f"ar-internal: beads are {beads.frame_ps} ps apart, the training frames {fitted.frame_ps} ps; "
+                f"{self._name}: beads are {beads.frame_ps} ps apart, the training frames {fitted.frame_ps} ps; "
                 "train on frames of the same spacing"
             )
         return fitted
 
 
 def _draw(
-    fitted: _Fitted, beads: Trajectories, samples: int, generator: np.random.Generator, *, in_time: bool
+    fitted: _Fitted, beads: Trajectories, samples: int, seed: int, *, in_time: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Numbers and free torsions, (samples, frames, ...) each."""
+    """Numbers and free torsions, (samples, frames, ...) each.
+
+    Every trajectory of every sample has a generator of its own. Independent frames share their sample's, which gives
+    a frame the numbers that belong to its place in the order.
+    """
     from backmapbench.reference_models.ar_internal.sampling import draw
 
     features = fitted.features(beads.positions)
-    lengths = beads.lengths if in_time else (1,) * len(beads)
+    lengths = beads.lengths if in_time else (len(beads),)
     # All trajectories advance together; the shorter ones are padded at their end with frames that are thrown away.
     place_in_time = np.concatenate([np.arange(length) for length in lengths])
     row = np.repeat(np.arange(len(lengths)), lengths)
     padded = np.zeros((len(lengths), max(lengths), features.shape[1]), dtype=np.float32)
     padded[row, place_in_time] = features
     sequences = np.concatenate([padded] * samples)
+    generators = [np.random.default_rng([seed, sample, i]) for sample in range(samples) for i in range(len(lengths))]
     numbers, angles = (
         array.reshape(samples, len(lengths), max(lengths), -1)[:, row, place_in_time]
-        for array in draw(fitted.network, sequences, generator)
+        for array in draw(fitted.network, sequences, generators, in_time=in_time)
     )
     return numbers, angles

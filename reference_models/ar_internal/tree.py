@@ -49,26 +49,30 @@ class PlacementTree:
         return tuple(np.flatnonzero(generation[self.atoms] == level) for level in range(1, generation.max() + 1))
 
 
-def placement_tree(system: System, frames: NDArray[np.floating]) -> PlacementTree:
+def placement_tree(name: str, system: System, frames: NDArray[np.floating]) -> PlacementTree:
     """Tree whose roots are the beads, for a mapping of single atoms; otherwise as ``tree_from_roots``.
 
     Raises UnsupportedTaskError for beads of several atoms or that share an atom, fewer than three beads, and bonds that
     close a ring as well: nothing in a tree keeps the length of such a bond.
     """
-    tree = tree_from_roots(system.topology, _roots(system), frames)
+    tree = tree_from_roots(name, system.topology, _roots(name, system), frames)
     grown = {frozenset(pair) for pair in zip(tree.atoms.tolist(), tree.references[:, 0].tolist(), strict=True)}
     roots = set(tree.roots.tolist())
     for one, two in system.topology.bonds:
         if frozenset((one.index, two.index)) not in grown and not {one.index, two.index} <= roots:
             raise UnsupportedTaskError(
-                f"ar-internal: the bond {one}-{two} closes a ring of atoms that are no beads, so nothing keeps its "
+                f"{name}: the bond {one}-{two} closes a ring of atoms that are no beads, so nothing keeps its "
                 "length; use a mapping with more beads"
             )
     return tree
 
 
-def tree_from_roots(topology: mdtraj.Topology, roots: NDArray[np.intp], frames: NDArray[np.floating]) -> PlacementTree:
+def tree_from_roots(
+    name: str, topology: mdtraj.Topology, roots: NDArray[np.intp], frames: NDArray[np.floating]
+) -> PlacementTree:
     """Tree that grows from ``roots``; ``frames`` (frames, atoms, 3) show which references ever lie on a line.
+
+    Errors speak of the model ``name``.
 
     Atoms fewer bonds from a root come first, heavy ones before hydrogens, so that a hydrogen's torsion is measured
     against its heavy siblings. References are the placed atoms nearest in bonds to the parent, roots first: the
@@ -76,7 +80,7 @@ def tree_from_roots(topology: mdtraj.Topology, roots: NDArray[np.intp], frames: 
 
     Raises UnsupportedTaskError for atoms that bonds do not connect to a root, or references that all lie on a line.
     """
-    atoms, parents = _order(topology, roots)
+    atoms, parents = _order(name, topology, roots)
     heavy = np.array([atom.element is None or atom.element.number > 1 for atom in topology.atoms])
     is_root = np.isin(np.arange(topology.n_atoms), roots)
     bonds = dijkstra(bonded_matrix(topology), indices=parents, unweighted=True)
@@ -88,36 +92,36 @@ def tree_from_roots(topology: mdtraj.Topology, roots: NDArray[np.intp], frames: 
             (other for other in placed if other != parent and np.isfinite(bonds[row, other])),
             key=lambda other: (bonds[row, other], not is_root[other], not heavy[other], other),
         )
-        references[row] = (parent, *_off_line(sample, parent, near[:CHECKED_REFERENCES], topology.atom(atom)))
+        references[row] = (parent, *_off_line(name, sample, parent, near[:CHECKED_REFERENCES], topology.atom(atom)))
         placed.append(atom)
     return PlacementTree(roots, atoms, references)
 
 
-def _roots(system: System) -> NDArray[np.intp]:
+def _roots(name: str, system: System) -> NDArray[np.intp]:
     try:
         roots = system.mapping.slice_atoms
     except CardError as error:
-        raise UnsupportedTaskError(f"ar-internal: {error}; use a mapping of kind 'slice'") from error
+        raise UnsupportedTaskError(f"{name}: {error}; use a mapping of kind 'slice'") from error
     if system.mapping.atoms != system.topology.n_atoms:
         raise UnsupportedTaskError(
-            f"ar-internal: the mapping has {system.mapping.atoms} atoms, the topology {system.topology.n_atoms}; "
+            f"{name}: the mapping has {system.mapping.atoms} atoms, the topology {system.topology.n_atoms}; "
             "use matching ones"
         )
     if len(set(roots.tolist())) < len(roots) or len(roots) < 3:
         raise UnsupportedTaskError(
-            f"ar-internal: needs three or more beads of different atoms, given atoms {roots.tolist()}"
+            f"{name}: needs three or more beads of different atoms, given atoms {roots.tolist()}"
         )
     return roots
 
 
-def _order(topology: mdtraj.Topology, roots: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _order(name: str, topology: mdtraj.Topology, roots: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Atoms to place, in order, and the bonded parent of each."""
     adjacency = bonded_matrix(topology)
     levels, _, _ = dijkstra(adjacency, indices=roots, unweighted=True, min_only=True, return_predecessors=True)
     if not np.isfinite(levels).all():
         lost = topology.atom(int(np.flatnonzero(~np.isfinite(levels))[0]))
         raise UnsupportedTaskError(
-            f"ar-internal: no bonds lead from atom {lost} to a bead, so it cannot be placed; add a bead"
+            f"{name}: no bonds lead from atom {lost} to a bead, so it cannot be placed; add a bead"
         )
     hydrogen = [atom.element is not None and atom.element.number == 1 for atom in topology.atoms]
     atoms = sorted(np.flatnonzero(levels > 0).tolist(), key=lambda atom: (levels[atom], hydrogen[atom], atom))
@@ -137,7 +141,7 @@ def bonded_matrix(topology: mdtraj.Topology) -> sparse.csr_array:
 
 
 def _off_line(
-    frames: NDArray[np.float64], parent: int, near: list[int], atom: mdtraj.core.topology.Atom
+    name: str, frames: NDArray[np.float64], parent: int, near: list[int], atom: mdtraj.core.topology.Atom
 ) -> tuple[int, int]:
     """First two of ``near`` that never lie on a line with ``parent``."""
     for angle, torsion in itertools.combinations(near, 2):
@@ -146,6 +150,4 @@ def _off_line(
         lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
         if (np.linalg.norm(np.cross(first, second), axis=-1) > SMALLEST_SINE * lengths).all():
             return angle, torsion
-    raise UnsupportedTaskError(
-        f"ar-internal: every reference for placing atom {atom} lies on a line; add a bead near it"
-    )
+    raise UnsupportedTaskError(f"{name}: every reference for placing atom {atom} lies on a line; add a bead near it")

@@ -65,7 +65,7 @@ class Decoder:
         """From training frames. Raises UnsupportedTaskError for beads that are not the C-alphas of one chain."""
         backbone = Backbone.of(system)
         atoms = one_labelling(system.topology, training.positions)
-        tree = tree_from_roots(system.topology, backbone.roots, atoms)
+        tree = tree_from_roots("equivariant-temporal", system.topology, backbone.roots, atoms)
         internal = measure(tree, atoms)
         encoding = Encoding(internal, ENCODING, np.radians(settings.widest_degrees))
         numbers, angles = (part.astype(np.float64) for part in encoding.encode(internal))

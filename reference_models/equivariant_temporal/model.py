@@ -45,7 +45,9 @@ class EquivariantTemporal:
     of the frame before and its stiff coordinates; of several draws the one whose contacts fit is kept, and about 0.1 ps
     of Langevin dynamics about the held beads settles the whole. Densities, memories and springs are corrected until
     rollouts on training beads show the angles, jumps, stretches and bends of training. Where beads are three or more
-    other single atoms, torsions and stiff coordinates are drawn by the networks of ``ArInternal``.
+    other single atoms the model is ``ArInternal`` with another ``smallest_deviation``: its networks draw torsions and
+    stiff coordinates, and are trained on single steps from true frames before (teacher forcing); rollouts correct the
+    decoder of C-alpha beads alone.
     """
 
     info = ModelInfo(
@@ -72,7 +74,7 @@ class EquivariantTemporal:
             decoder = Decoder.fit(system, data, self.settings)
             decoder = calibrated(decoder, data, self.settings)
         else:
-            dense = ArInternal(_dense(self.settings))
+            dense = ArInternal(_dense(self.settings), self.info.name)
             dense.fit(system, training, seed)
         beads = data.replace_positions(system.mapping.positions(data.positions))
         step = largest_step(beads) if data.frame_ps is not None else float("inf")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from backmapbench.errors import CardError
 
@@ -37,6 +38,12 @@ class Settings(BaseModel):
     force_field: tuple[str, ...] = Field(min_length=1, description="OpenMM files with charges and Lennard-Jones")
     dielectric: float = Field(ge=1, description="screens charges in place of the solvent")
     smallest_deviation: float = Field(gt=0, description="nm or rad; what varies less is constant; not on C-alpha beads")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.escapes > self.candidates:
+            raise ValueError(f"escapes {self.escapes} are among the candidates, of which there are {self.candidates}")
+        return self
 
 
 def read_settings(text: str | None = None) -> Settings:

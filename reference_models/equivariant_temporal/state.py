@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,3 @@ class State:
     azimuths: Floats
     noise: Floats
     torsions: Floats
-
-    def take(self, frames: NDArray[np.intp]) -> Self:
-        """The same of chosen frames."""
-        return type(self)(self.azimuths[frames], self.noise[frames], self.torsions[frames])

@@ -9,9 +9,10 @@ from typing import cast
 import torch
 
 from backmapbench.errors import UnsupportedTaskError
+from backmapbench.reference_models.temporal_cvae.extent import farthest
 from backmapbench.reference_models.temporal_cvae.grid import Grid
 from backmapbench.reference_models.temporal_cvae.latent import fit_mixture, posterior
-from backmapbench.reference_models.temporal_cvae.learner import CvaeLearner, farthest
+from backmapbench.reference_models.temporal_cvae.learner import CvaeLearner
 from backmapbench.reference_models.temporal_cvae.network import VoxelCvae
 from backmapbench.reference_models.temporal_cvae.page import write_page
 from backmapbench.reference_models.temporal_cvae.seeds import largest_step

@@ -59,10 +59,6 @@ class Grid(nn.Module):
         weights = voxels - voxels.amin((-1, -2, -3), keepdim=True).detach()
         return self._untruncated(self.locate(weights if power == 1 else weights**power), self.kernel_nm2 / power)
 
-    def holds(self, points: Tensor) -> bool:
-        """Whether all points (..., 3), nm, lie within the outermost cell centres."""
-        return bool((points.abs() <= self.edge_nm).all())
-
     def _factors(self, points: Tensor) -> Tensor:
         return torch.exp(-((points[..., None] - self.centres) ** 2) / self.kernel_nm2)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import UnsupportedTaskError
 from backmapbench.reference_models.temporal_cvae import losses as terms
 from backmapbench.reference_models.temporal_cvae.energy import energy_unit, force_field
-from backmapbench.reference_models.temporal_cvae.grid import Grid
+from backmapbench.reference_models.temporal_cvae.extent import check_training
 from backmapbench.reference_models.temporal_cvae.network import Sizes, VoxelCvae
 from backmapbench.reference_models.temporal_cvae.pairs import Pairs
 from backmapbench.reference_models.temporal_cvae.scene import Scene
@@ -39,7 +37,7 @@ class CvaeLearner:
         """Raises UnsupportedTaskError without pairs of frames, or when the molecule does not fit the grid."""
         self.preset = preset
         train = training.train
-        _check_extent(preset, system, training)
+        check_training(preset, system, training)
         reference = system.mapping.positions(train.positions[:1])[0]
         self.scene = Scene(preset, system, reference)
         self.pairs = Pairs(train, preset, self.scene, system)
@@ -118,20 +116,3 @@ class CvaeLearner:
         # The published code divides by the number of training pairs, of which a batch has so many on each GPU.
         one = self.preset.loss.kl_scale == "one"
         return 1.0 if one else self.preset.training.mini_batch / self.training_examples
-
-
-def farthest(data: Trajectories, preset: Preset, system: System) -> float:
-    """Largest distance of an atom from the preset's origin, nm."""
-    atoms = data.positions
-    origin = atoms if preset.pairs.origin == "own" else system.mapping.positions(atoms)
-    return float(np.sqrt(((atoms - origin.mean(axis=1, keepdims=True)) ** 2).sum(-1).max()))
-
-
-def _check_extent(preset: Preset, system: System, training: TrainingSet) -> None:
-    edge = Grid(preset.grid).edge_nm
-    found = max(farthest(part, preset, system) for part in (training.train, training.validation))
-    if found > edge:
-        raise UnsupportedTaskError(
-            f"an atom of the training data lies {found:.3f} nm from the origin, beyond the grid's outermost point at "
-            f"{edge:.3f} nm; raise grid.width_nm"
-        )

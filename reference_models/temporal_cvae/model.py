@@ -83,8 +83,8 @@ class TemporalCvae:
     def backmap(self, system: System, beads: Trajectories, samples: int, seed: int) -> NDArray[np.float32]:
         """Independent samples of every trajectory: float32 (samples, frames, atoms, 3), nm.
 
-        Raises SubmissionError before ``fit`` or for another system, UnsupportedTaskError for beads off the grid,
-        independent or single frames, and trajectories with a jump.
+        Raises SubmissionError before ``fit``, for another system or for beads that are not finite, UnsupportedTaskError
+        for beads off the grid, independent or single frames, and trajectories with a jump.
         """
         sampler = self._sampler(system, beads)
         if self._seeds is None:
@@ -107,6 +107,7 @@ class TemporalCvae:
         """The trained decoder, if it is for this system and holds these beads."""
         import torch
 
+        from backmapbench.reference_models.temporal_cvae.extent import check_beads
         from backmapbench.reference_models.temporal_cvae.rollout import Sampler
         from backmapbench.reference_models.temporal_cvae.scene import Scene
 
@@ -122,14 +123,7 @@ class TemporalCvae:
             )
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         scene = Scene(weights.preset, system, weights.reference)
-        centred = beads.positions - beads.positions.mean(axis=1, keepdims=True)
-        reach = np.abs(centred).max(axis=(1, 2))
-        if not (reach <= scene.grid.edge_nm).all():
-            frame = int(np.argmax(~(reach <= scene.grid.edge_nm)))
-            raise UnsupportedTaskError(
-                f"{self.info.name}: a bead of frame {frame} lies {reach[frame]:.3g} nm from the beads' centroid, off "
-                f"the grid that ends at {scene.grid.edge_nm:.3g} nm; make it whole, or train with a wider grid"
-            )
+        check_beads(self.info.name, beads.positions, scene.grid.edge_nm, turned=scene.turned)
         # Convolutions of few channels are a fifth faster with the channels last.
         network: Any = weights.network  # torch's own types leave this keyword out
         network.to(device, memory_format=torch.channels_last_3d)
@@ -163,7 +157,8 @@ class FrameCvae(TemporalCvae):
     def backmap(self, system: System, beads: Trajectories, samples: int, seed: int) -> NDArray[np.float32]:
         """Independent samples of every frame: float32 (samples, frames, atoms, 3), nm.
 
-        Raises SubmissionError before ``fit`` or for another system, UnsupportedTaskError for beads off the grid.
+        Raises SubmissionError before ``fit``, for another system or for beads that are not finite, UnsupportedTaskError
+        for beads off the grid.
         """
         return self._sampler(system, beads).frames(beads, samples, seed)
 

@@ -12,31 +12,15 @@ from numpy.typing import NDArray
 
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.files import atomic_write
-from backmapbench.reference_models.temporal_cvae.grid import Grid
+from backmapbench.reference_models.temporal_cvae.facts import parameter_counts, readout_errors, switches, template
 from backmapbench.reference_models.temporal_cvae.latent import leading_correlation, principal_components
 from backmapbench.reference_models.temporal_cvae.learner import CvaeLearner
 from backmapbench.reference_models.temporal_cvae.rollout import Sampler
 from backmapbench.reference_models.temporal_cvae.scene import Scene
-from backmapbench.reference_models.temporal_cvae.settings import Preset
 from backmapbench.reference_models.temporal_cvae.weights import Weights
 from backmapbench.submissions.protocol import System
 
 DRAWS = 100  # latents at one condition, as published
-STEPS = 8  # rows of the read-out's table
-SWITCHES = (
-    ("kernel", "grid", "kernel_form", "exp(-r^2 / s) in the code, exp(-r^2 / 2 sigma^2) in the paper"),
-    ("grid points", "grid", "points", "cell centres in the code, end points on the width in the paper"),
-    ("rotations", "pairs", "orientation", "uniform in the code, Euler angles in the paper"),
-    ("pairs", "pairs", "indexing", "the code leaves out one pair a trajectory"),
-    ("KL weight", "loss", "kl_scale", "mini-batch / training pairs in the code, 1 in the paper"),
-    ("comparison", "loss", "recentred", "predictions on their own centroid first in the code, raw in the paper"),
-    ("energy unit", "energy", "unit", "standard deviations in the code, kJ/mol in the paper"),
-    ("energy cap", "energy", "cap_on", "on the squared error in the code, on the energy in the paper"),
-    ("latent heads", "network", "heads", "log-variance in the code, deviation in the paper"),
-    ("residual", "network", "residual", "half the sum in the code, the sum in the paper"),
-    ("normalisation", "network", "norm", "one group with weights per channel in the code, LayerNorm in the paper"),
-)
-"""What paper and published code say differently: name, table and entry of the preset, in words."""
 
 
 def write_page(
@@ -64,33 +48,12 @@ def write_page(
         handle.write(_text(weights, correlation, float(spread)))
 
 
-def readout_errors(preset: Preset) -> NDArray[np.float64]:
-    """Rows (coordinate, error of the published read-out, of the corrected one), nm, out to the grid's edge."""
-    grid = Grid(preset.grid).double()
-    places = torch.linspace(0, grid.edge_nm, STEPS + 1, dtype=torch.float64)[1:]
-    points = places[None, :, None].expand(1, STEPS, 3)
-    voxels = grid(points)
-    found = [grid.locate(voxels), grid.locate_corrected(voxels, preset.readout.power)]
-    errors = [(read - points).abs().amax((0, 2)) for read in found]
-    result: NDArray[np.float64] = torch.stack([places, *errors], dim=1).numpy()
-    return result
-
-
 def _text(weights: Weights, correlation: float, spread: float) -> str:
-    import jinja2
-
-    preset = weights.preset.model_dump()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("backmapbench.reference_models.temporal_cvae", ""),
-        autoescape=False,  # noqa: S701 - Markdown of our own numbers
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.md.jinja").render(
+    return template("page.md.jinja").render(
         model=weights.model,
         course=weights.training,
-        counts={name: sum(p.numel() for p in part.parameters()) for name, part in weights.network.named_children()},
-        switches=[(name, preset[table][entry], words) for name, table, entry, words in SWITCHES],
+        counts=parameter_counts(weights.network),
+        switches=switches(weights.preset),
         errors=readout_errors(weights.preset),
         correlation=correlation,
         spread=spread,

@@ -170,4 +170,14 @@ class Preset(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         self.training.engine()
+        if self.pairs.origin == "beads" and self.loss.recentred:
+            raise ValueError(
+                "pairs.origin 'beads' with loss.recentred true would compare atoms on their own centroid with atoms on "
+                "their beads'; set loss.recentred to false, or pairs.origin to 'own'"
+            )
+        if self.pairs.origin == "own" and self.readout.projection and not self.loss.recentred:
+            raise ValueError(
+                "readout.projection true with pairs.origin 'own' would compare atoms on their beads' centroid with "
+                "atoms on their own; set loss.recentred to true, or pairs.origin to 'beads'"
+            )
         return self

@@ -31,7 +31,7 @@ def model(system, training):
 
 @pytest.fixture(scope="module")
 def tree(system, training):
-    return placement_tree(system, training.train.positions)
+    return placement_tree("ar-internal", system, training.train.positions)
 
 
 def test_protocol(model, system, held_out):
@@ -64,7 +64,7 @@ def test_equivariance(seed, model, system, held_out):
     rotation, shift = Rotation.random(random_state=rng).as_matrix(), rng.normal(size=3)
     still = model.backmap(system, held_out, 1, 0)
     turned = model.backmap(system, held_out.replace_positions(held_out.positions @ rotation + shift), 1, 0)
-    np.testing.assert_allclose(turned, still @ rotation + shift, atol=1e-4)
+    np.testing.assert_allclose(turned, still @ rotation + shift, atol=1e-5)
 
 
 def test_no_look_ahead(model, system, held_out):
@@ -80,7 +80,6 @@ def test_no_look_ahead(model, system, held_out):
 
 
 def test_trajectories_of_any_lengths(model, tree, system, held_out):
-    """A trajectory's frames depend on no other trajectory's: only the noise is shared out by order."""
     alone = Trajectories(held_out.positions[:30], (30,), 1.0)
     pieces = Trajectories(held_out.positions, (30, 1, 19), 1.0)
     assert model.backmap(system, alone, 2, 0).shape == (2, 30, 22, 3)
@@ -88,6 +87,33 @@ def test_trajectories_of_any_lengths(model, tree, system, held_out):
     internal = measure(tree, placed.reshape(-1, 22, 3))
     assert internal[..., BOND].max() < 0.2
     assert internal[..., BOND].min() > 0.08
+
+
+def test_what_runs_beside_a_trajectory_changes_nothing(model, system, held_out):
+    """Neither other trajectories nor other samples, whose number and lengths are their own affair."""
+    placed = model.backmap(system, held_out, 2, 0)
+    first = Trajectories(held_out.positions[:30], (30,), 1.0)
+    np.testing.assert_allclose(model.backmap(system, held_out, 1, 0)[0], placed[0], atol=1e-5)
+    np.testing.assert_allclose(model.backmap(system, first, 2, 0), placed[:, :30], atol=1e-5)
+    shorter = Trajectories(np.concatenate([held_out.positions[:7], held_out.positions[30:]]), (7, 20), 1.0)
+    drawn = model.backmap(system, shorter, 1, 0)[0]
+    np.testing.assert_allclose(drawn, np.concatenate([placed[0, :7], placed[0, 30:]]), atol=1e-5)
+
+
+def test_what_runs_beside_an_independent_frame_changes_nothing(model, system, held_out):
+    frames = Trajectories(held_out.positions, held_out.lengths, None)
+    placed = model.backmap(system, frames, 2, 0)
+    first = Trajectories(held_out.positions[:3], (3,), None)
+    np.testing.assert_allclose(model.backmap(system, first, 1, 0)[0], placed[0, :3], atol=1e-5)
+
+
+@pytest.mark.parametrize("frame_ps", [1.0, None])
+def test_chunks_change_rounding_alone(frame_ps, model, system, held_out, monkeypatch):
+    beads = Trajectories(held_out.positions, held_out.lengths, frame_ps)
+    placed = model.backmap(system, beads, 2, 0)
+    monkeypatch.setattr("backmapbench.reference_models.ar_internal.sampling.SEQUENCES_AT_ONCE", 3)
+    monkeypatch.setattr("backmapbench.reference_models.ar_internal.sampling.RANDOM_AT_ONCE", 500)
+    np.testing.assert_allclose(model.backmap(system, beads, 2, 0), placed, atol=1e-5)
 
 
 def test_independent_frames(system, training, held_out, model):

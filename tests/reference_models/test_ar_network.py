@@ -92,7 +92,10 @@ def test_first_frame_forgets_the_past(network):
 def test_samples_follow_the_density(network):
     """Chi-squared of drawn torsions against the mixture, and the covariance of drawn numbers."""
     features = np.repeat(np.random.default_rng(0).normal(size=(1, 1, 4)), 20000, axis=0).astype(np.float32)
-    numbers, angles = draw(network, features, np.random.default_rng(1))
+    numbers, angles = (
+        part.swapaxes(0, 1)
+        for part in draw(network, features.swapaxes(0, 1), [np.random.default_rng(1)], in_time=False)
+    )
     now = torch.from_numpy(features[:1, 0])
     context = network.context(now, now, torch.zeros(1, 3), torch.zeros(1, 2), torch.zeros(1, 1))
     with torch.no_grad():
@@ -126,7 +129,8 @@ def test_training_recovers_a_known_process():
     fitted, again = (train(data, data, read_settings(SMALL), 3) for _ in range(2))
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(fitted.parameters(), again.parameters(), strict=True))
-    drawn, none = draw(fitted, np.zeros((400, 60, 2), dtype=np.float32), np.random.default_rng(1))
+    generators = [np.random.default_rng([1, row]) for row in range(400)]
+    drawn, none = draw(fitted, np.zeros((400, 60, 2), dtype=np.float32), generators, in_time=True)
     assert none.shape == (400, 60, 0)
     late = drawn[:, 20:]
     lagged = (late[:, 1:] * late[:, :-1]).mean(axis=(0, 1)) / (late**2).mean(axis=(0, 1))

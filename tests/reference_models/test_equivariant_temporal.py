@@ -1,5 +1,8 @@
 """The equivariant temporal model on C-alpha beads of a small peptide: laws, bad input, and that it learns."""
 
+import re
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -9,7 +12,7 @@ from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import CardError, SubmissionError, UnsupportedTaskError
 from backmapbench.reference_models.equivariant_temporal.model import EquivariantTemporal
 from backmapbench.reference_models.equivariant_temporal.settings import read_settings
-from backmapbench.submissions.protocol import Backmapper, System, TrainableBackmapper
+from backmapbench.submissions.protocol import Backmapper, System, TrainableBackmapper, TrainingSet
 from backmapbench.tasks import load_task
 
 QUICK = read_settings().model_copy(
@@ -174,28 +177,62 @@ def test_chains_that_are_none_are_refused(task):
             EquivariantTemporal(QUICK).fit(System(system.topology, mapping, 350.0), training, 0)
 
 
-def test_beads_that_are_no_alpha_carbons_use_the_networks(system, training, held_out, monkeypatch):
-    """Alanine dipeptide with six named atoms: beads kept, the same errors."""
-    from backmapbench.reference_models.ar_internal.model import ArInternal
+@pytest.fixture(scope="module")
+def dense(system, training):
+    """Of alanine dipeptide with six named atoms, which takes the networks."""
     from backmapbench.reference_models.ar_internal.settings import read_settings as read_networks
 
     short = read_networks().model_copy(
-        update={"training": read_networks().training.model_copy(update={"steps": 20, "batch": 64})}
+        update={"training": read_networks().training.model_copy(update={"steps": 100, "batch": 64})}
     )
-    monkeypatch.setattr(
-        "backmapbench.reference_models.equivariant_temporal.model.ArInternal", lambda settings: ArInternal(short)
-    )
-    model = EquivariantTemporal()
-    model.fit(system, training, 0)
-    drawn = model.backmap(system, held_out, 1, 0)
+    made = EquivariantTemporal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backmapbench.reference_models.equivariant_temporal.model._dense", lambda _: short)
+        made.fit(system, training, 0)
+    return made
+
+
+def test_beads_that_are_no_alpha_carbons_use_the_networks(dense, system, held_out):
+    drawn = dense.backmap(system, held_out, 1, 0)
     assert (drawn[:, :, system.mapping.slice_atoms] == held_out.positions).all()
     with pytest.raises(UnsupportedTaskError, match="one frame"):
-        model.backmap(system, Trajectories(held_out.positions[:1], (1,), held_out.frame_ps), 1, 0)
+        dense.backmap(system, Trajectories(held_out.positions[:1], (1,), held_out.frame_ps), 1, 0)
+
+
+def test_errors_of_the_networks_name_this_model(system, training):
+    two = System(system.topology, atom_slice(system.topology, ["ACE1:C", "ALA2:N"]), 300.0)
+    with pytest.raises(UnsupportedTaskError, match=r"^equivariant-temporal: needs three or more beads"):
+        EquivariantTemporal().fit(two, training, 0)
+    still = Trajectories(np.repeat(training.train.positions[:1], 10, axis=0), (10,), 1.0)
+    with pytest.raises(SubmissionError, match=r"^equivariant-temporal: no atom moves"):
+        EquivariantTemporal().fit(system, TrainingSet(still, still), 0)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_equivariance_of_the_networks(number, dense, system, held_out):
+    """Fixed turns: rounding of turned beads may, rarely, pick another component of a mixture."""
+    turn = Rotation.random(random_state=number).as_matrix()
+    turned = dense.backmap(system, held_out.replace_positions(held_out.positions @ turn), 1, 0)
+    np.testing.assert_allclose(turned, dense.backmap(system, held_out, 1, 0) @ turn, atol=1e-5)
+
+
+def test_what_runs_beside_a_trajectory_of_the_networks_changes_nothing(dense, system, held_out, monkeypatch):
+    placed = dense.backmap(system, held_out, 2, 0)
+    np.testing.assert_allclose(dense.backmap(system, held_out, 1, 0)[0], placed[0], atol=1e-5)
+    first = Trajectories(held_out.positions[:30], (30,), held_out.frame_ps)
+    np.testing.assert_allclose(dense.backmap(system, first, 2, 0), placed[:, :30], atol=1e-5)
+    monkeypatch.setattr("backmapbench.reference_models.ar_internal.sampling.SEQUENCES_AT_ONCE", 1)
+    np.testing.assert_allclose(dense.backmap(system, held_out, 2, 0), placed, atol=1e-5)
 
 
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(CardError, match="grid"):
         read_settings("grid = 1")
+    text = (files("backmapbench.reference_models.equivariant_temporal") / "settings.toml").read_text(encoding="utf-8")
+    escapes = re.search(r"^escapes = 2\b", text, re.MULTILINE)
+    with pytest.raises(CardError, match="escapes 17 are among the candidates, of which there are 16"):
+        read_settings(text.replace(escapes[0], "escapes = 17"))
+    assert read_settings(text.replace(escapes[0], "escapes = 16")).escapes == 16
 
 
 def to_and_fro(positions, frames):

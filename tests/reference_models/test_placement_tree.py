@@ -19,7 +19,7 @@ from backmapbench.submissions.protocol import System
 
 @pytest.fixture(scope="module")
 def tree(system, training):
-    return placement_tree(system, training.train.positions)
+    return placement_tree("ar-internal", system, training.train.positions)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_line_is_avoided(start, training):
     system = System(start.topology, atom_slice(start.topology, ["ACE1:C", "ALA2:N", "ALA2:CA", "ALA2:C"]), 300.0)
     frames = training.train.positions[:50].copy()
     frames[:, 8] = frames[:, 6] + (frames[:, 6] - frames[:, 4])
-    tree = placement_tree(system, frames)
+    tree = placement_tree("ar-internal", system, frames)
     first = tree.references[tree.atoms.tolist().index(1)]
     assert names(start.topology, first) == ["ACE:C", "ALA:N", "ALA:C"]
 
@@ -102,28 +102,28 @@ def test_line_is_avoided(start, training):
 def test_what_fixes_no_tree_is_refused(start, training):
     frames = training.train.positions
     topology = start.topology
-    with pytest.raises(SubmissionError, match="three or more beads"):
-        placement_tree(System(topology, atom_slice(topology, ["ACE1:C", "ALA2:N"]), 300.0), frames)
+    with pytest.raises(SubmissionError, match=r"^some-model: needs three or more beads"):
+        placement_tree("some-model", System(topology, atom_slice(topology, ["ACE1:C", "ALA2:N"]), 300.0), frames)
     twice = CoarseMapping.from_groups([[4], [6], [8], [8]], 22, list("abcd"))
-    with pytest.raises(SubmissionError, match="different atoms"):
-        placement_tree(System(topology, twice, 300.0), frames)
+    with pytest.raises(SubmissionError, match=r"^some-model: .* different atoms"):
+        placement_tree("some-model", System(topology, twice, 300.0), frames)
     centre = centre_of_geometry(topology, [["ACE1:C", "ACE1:O"], ["ALA2:N"], ["ALA2:CA"]], list("abc"))
-    with pytest.raises(SubmissionError, match="slice"):
-        placement_tree(System(topology, centre, 300.0), frames)
+    with pytest.raises(SubmissionError, match=r"^some-model: .* 'slice'"):
+        placement_tree("some-model", System(topology, centre, 300.0), frames)
     beads = atom_slice(topology, ["ACE1:C", "ALA2:N", "ALA2:CA"])
     loose = topology.copy()
     loose._bonds = [bond for bond in loose._bonds if "NME" not in {bond[0].residue.name, bond[1].residue.name}]
-    with pytest.raises(SubmissionError, match="NME3-N"):
-        placement_tree(System(loose, beads, 300.0), frames)
+    with pytest.raises(SubmissionError, match=r"^some-model: .* NME3-N"):
+        placement_tree("some-model", System(loose, beads, 300.0), frames)
     ring = topology.copy()
     named = {atom.name + str(atom.residue.resSeq): atom for atom in ring.atoms}
     ring.add_bond(named["O1"], named["O2"])
-    with pytest.raises(SubmissionError, match="closes a ring"):
-        placement_tree(System(ring, beads, 300.0), frames)
+    with pytest.raises(SubmissionError, match=r"^some-model: .* closes a ring"):
+        placement_tree("some-model", System(ring, beads, 300.0), frames)
     flat = np.zeros((3, 22, 3), dtype=np.float32)
     flat[:, :, 0] = np.arange(22)
-    with pytest.raises(SubmissionError, match="on a line"):
-        placement_tree(System(topology, beads, 300.0), flat)
+    with pytest.raises(SubmissionError, match=r"^some-model: .* on a line"):
+        placement_tree("some-model", System(topology, beads, 300.0), flat)
 
 
 def test_encoding_sorts_the_coordinates(tree, internal, system):

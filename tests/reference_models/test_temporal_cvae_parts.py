@@ -86,12 +86,6 @@ def test_read_outs_have_the_right_derivatives():
     torch.testing.assert_close(jacobian.sum((1, 2)), jacobian.new_tensor(np.eye(3) * 4), atol=1e-5, rtol=0)
 
 
-def test_grid_refuses_what_lies_outside():
-    grid = Grid(ADP.grid)
-    assert grid.holds(torch.full((1, 3), 0.825))
-    assert not grid.holds(torch.tensor([[0.0, 0.0, 0.826]]))
-
-
 @pytest.mark.parametrize(
     ("name", "sizes", "encoder", "decoder"),
     [
