@@ -8,8 +8,10 @@ import os
 import platform
 import resource
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 
 PACKAGES = ("backmapbench", "deeptime", "mdtraj", "numpy", "openmm", "scipy", "torch")
@@ -26,9 +28,26 @@ SCORING_CODE = (
     "correlation.py",
     "evaluation.py",
     "intervals.py",
+    "runner.py",
     "sampling.py",
+    "submissions",
     "superposition.py",
 )
+"""Files and folders of the package that turn a model and a task into scores."""
+READING_CODE = (
+    "catalogue.py",
+    "codec.py",
+    "decorrelation.py",
+    "own.py",
+    "processed.py",
+    "readers",
+    "schema.py",
+    "simulation/held_files.py",
+    "simulation/held_starts.py",
+    "splits.py",
+    "trajectories.py",
+)
+"""Files and folders of ``backmapbench.datasets`` that turn stored data into what a task holds."""
 
 
 def versions() -> dict[str, str]:
@@ -45,7 +64,7 @@ def versions() -> dict[str, str]:
 def hardware() -> dict[str, str | int]:
     """Processor, usable cores and operating system."""
     system = f"{platform.system()} {platform.machine()}"
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "system": system}
+    return {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "system": system}
 
 
 def git_commit() -> str:
@@ -71,9 +90,45 @@ def hash_files(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def scoring_code() -> list[Path]:
+    """Files and folders whose code decides scores: reading data, asking models, checking their output, scoring it.
+
+    Named one by one: what these import besides, such as downloading or simulation, changes no score.
+    """
+    datasets = Path(str(files("backmapbench.datasets")))
+    return [*(PACKAGE_FOLDER / name for name in SCORING_CODE), *(datasets / name for name in READING_CODE)]
+
+
 def scoring_code_hash() -> str:
     """SHA-256 of the code that scores: a record made by other scoring code is not resumed from."""
-    return hash_files(PACKAGE_FOLDER / name for name in SCORING_CODE)
+    return hash_files(scoring_code())
+
+
+def processor() -> str:
+    """The processor's model name where the system tells it, else what kind it is."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def allocations() -> dict[int, int]:
+    """How often torch has allocated memory on every CUDA device so far; empty where CUDA was never set up.
+
+    torch is asked only where somebody has imported it already and has set CUDA up, so this never does either.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    devices = range(torch.cuda.device_count())
+    return {device: torch.cuda.memory_stats(device).get("allocation.all.allocated", 0) for device in devices}
+
+
+def accelerators(before: Mapping[int, int]) -> str:
+    """Names of the CUDA devices on which torch has allocated memory since ``allocations`` were ``before``, or "cpu"."""
+    used = sorted(device for device, count in allocations().items() if count > before.get(device, 0))
+    return ", ".join(dict.fromkeys(sys.modules["torch"].cuda.get_device_name(device) for device in used)) or "cpu"
 
 
 class PeakMemory:
@@ -99,11 +154,3 @@ class PeakMemory:
 def _git(folder: Path, *arguments: str) -> str:
     result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
     return result.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -19,6 +19,8 @@ from backmapbench.files import atomic_write, sha256
 from backmapbench.metrics.base import PARTS, Additive
 
 SCHEMA_VERSION = 1
+STALE = "stale"
+"""Folder beside a row's records where those lie that no longer fit them."""
 BlockStatistics: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Additive]]]
 """metric -> part -> name -> array (blocks, ...) or sparse (blocks, K)."""
 
@@ -78,6 +80,7 @@ class Record(_Strict):
     task: str
     task_version: int
     key: str = Field(description="hash of all that the scores depend on; a run resumes from records whose key fits")
+    fingerprint: str = Field("", description="hash of the same without the seed, one for all seeds of a row")
     model: ModelEntry
     seed: int
     samples: int
@@ -94,6 +97,27 @@ class Record(_Strict):
 def record_path(folder: Path, task: str, model: str, seed: int) -> Path:
     """Where the record of one row and seed lies in an output folder."""
     return folder / task / model / f"seed-{seed}.json"
+
+
+def set_aside(path: Path, fingerprint: str) -> list[int]:
+    """Move records of other seeds beside the one at ``path`` that have another fingerprint to the folder ``stale``.
+
+    A board pools all seeds of a row, so that those of an older model or older code may not stay beside new ones.
+    Returns the seeds. Raises RecordError for a damaged record.
+    """
+    moved = []
+    for other in sorted(path.parent.glob("seed-*.json")):
+        if other == path:
+            continue
+        record = read_record(other)
+        if record.fingerprint == fingerprint:
+            continue
+        target = path.parent / STALE / other.name
+        target.parent.mkdir(exist_ok=True)
+        other.rename(target)  # first: interrupted here, statistics without a record are left, which nobody reads
+        other.with_suffix(".npz").rename(target.with_suffix(".npz"))
+        moved.append(record.seed)
+    return moved
 
 
 def write_record(

@@ -16,15 +16,18 @@ from backmapbench.controls import CONTROLS
 from backmapbench.datasets.trajectories import Trajectories
 from backmapbench.errors import SubmissionError, UnsupportedTaskError
 from backmapbench.evaluation import Evaluation, Evaluator
-from backmapbench.fingerprints import record_key
+from backmapbench.fingerprints import fingerprint, record_key
 from backmapbench.planning import Row, Settings
 from backmapbench.records import (
     SCHEMA_VERSION,
+    STALE,
+    BlockStatistics,
     Cost,
     ModelEntry,
     Record,
     read_record,
     record_path,
+    set_aside,
     write_record,
 )
 from backmapbench.sampling import SampledFrames, with_spread
@@ -42,7 +45,8 @@ def run_rows(
 ) -> list[Record]:
     """Run every row in turn; ``notify(row, stage)`` tells what is being done ("resumed" for one that was kept).
 
-    Raises SubmissionError for output that cannot be scored; records of earlier rows stay.
+    Records of a row's other seeds that no longer fit are set aside, since boards pool the seeds of a row. Raises
+    SubmissionError for output that cannot be scored; records of earlier rows stay.
     """
     tell = notify or (lambda _row, _stage: None)
     evaluator: Evaluator | None = None
@@ -51,10 +55,11 @@ def run_rows(
     code = provenance.scoring_code_hash()
     for row in rows:
         path = record_path(settings.folder, row.task, row.name, row.seed)
-        key = record_key(task, row, settings, code)
+        made = fingerprint(task, row, settings, code)
         if settings.resume and path.is_file():
             found = read_record(path)
-            if found.key == key:
+            if found.key == record_key(made, row.seed):
+                _set_aside(path, made, row, rows, tell)
                 tell(row, "resumed")
                 records.append(found)
                 continue
@@ -62,12 +67,28 @@ def run_rows(
             tell(row, "reading the reference")
             evaluator = Evaluator(task, chunk_frames=settings.chunk_frames)
         try:
-            records.append(_run(task, evaluator, sampled, row, settings, key, path, tell))
+            record, statistics, replicates = _run(task, evaluator, sampled, row, settings, made, tell)
         except UnsupportedTaskError as error:
             if not settings.skip_unsupported:
                 raise
             tell(row, f"left out: {error}")
+            continue
+        _set_aside(path, made, row, rows, tell)
+        records.append(write_record(path, record, statistics, replicates))
     return records
+
+
+def _set_aside(path: Path, made: str, row: Row, rows: list[Row], tell: Callable[[Row, str], None]) -> None:
+    """Set stale seeds of the row aside, and tell of those that ``rows`` will not replace."""
+    again = {other.seed for other in rows if other.name == row.name}
+    gone = [seed for seed in set_aside(path, made) if seed not in again]
+    if gone:
+        seeds = ", ".join(map(str, gone))
+        tell(
+            row,
+            f"set aside: records of seeds {seeds} are of an older model, task or scoring code and lie in "
+            f"{path.parent / STALE} now; run with --seeds {max(gone) + 1} for new ones",
+        )
 
 
 def _run(
@@ -76,11 +97,11 @@ def _run(
     sampled: SampledFrames,
     row: Row,
     settings: Settings,
-    key: str,
-    path: Path,
+    made: str,
     tell: Callable[[Row, str], None],
-) -> Record:
-    memory = provenance.PeakMemory()
+) -> tuple[Record, BlockStatistics, dict[str, NDArray[np.float64]]]:
+    """A row's record with block statistics and replicates to be written beside it."""
+    memory, allocations = provenance.PeakMemory(), provenance.allocations()
     started = datetime.now(UTC)
     control = CONTROLS.get(row.name) if row.model is None else None
     samples = 1 if control is not None else settings.samples
@@ -93,6 +114,7 @@ def _run(
     backmap_seconds = time.perf_counter() - began - fit_seconds
     peak = memory.megabytes()
     drawn = _draw(task, row, sampled, prediction, tell) if control is None else None
+    device = provenance.accelerators(allocations)
     paired = control is None or control.paired
     boundaries = None if paired else task.fresh()
     began = time.perf_counter()
@@ -110,11 +132,11 @@ def _run(
         seconds_per_frame=backmap_seconds / (prediction.shape[0] * prediction.shape[1]),
         score_seconds=time.perf_counter() - began,
         peak_memory_MB=peak,
-        device="cpu",
+        device=device,
     )
-    record = _record(task, row, key, prediction, evaluation, cost, started)
+    record = _record(task, row, made, prediction, evaluation, cost, started)
     statistics = {name: stacked.parts for name, stacked in evaluation.statistics.items()}
-    return write_record(path, record, statistics, evaluation.replicates)
+    return record, statistics, evaluation.replicates
 
 
 def _backmap(task: Task, row: Row, samples: int, tell: Callable[[Row, str], None]) -> tuple[NDArray[np.float32], float]:
@@ -178,7 +200,7 @@ def _blamed(row: Row) -> Iterator[None]:
 def _record(
     task: Task,
     row: Row,
-    key: str,
+    made: str,
     prediction: NDArray[np.float32],
     evaluation: Evaluation,
     cost: Cost,
@@ -190,7 +212,8 @@ def _record(
         schema_version=SCHEMA_VERSION,
         task=task.card.name,
         task_version=task.card.version,
-        key=key,
+        key=record_key(made, row.seed),
+        fingerprint=made,
         model=ModelEntry(
             name=row.name,
             kind="control" if row.kind == "control" else "model",

@@ -8,6 +8,7 @@ import pytest
 from backmapbench.fingerprints import model_files
 from backmapbench.reference_models.bead_centre.model import BeadCentre
 from backmapbench.reference_models.cgvae.chains import CgvaeTwoStep
+from backmapbench.reference_models.training.delivery import write_door
 from backmapbench.submissions.registry import load_model
 
 SUBMISSION = """
@@ -50,6 +51,22 @@ def test_a_file_stands_alone(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(SUBMISSION, encoding="utf-8")
     assert model_files(load_model(f"{path}:Mine")[0]) == [path]
+
+
+def test_a_trained_model_s_file_depends_on_the_package_s_code_behind_it(tmp_path):
+    (tmp_path / "weights.toml").write_text('[tensors]\nsha256 = "0"\n', encoding="utf-8")
+    write_door(tmp_path, "backmapbench.reference_models.cgvae.chains", {"Trained": "CgvaeTwoStep"})
+    path = tmp_path / "model.py"
+    trained = model_files(load_model(f"{path}:Trained")[0])
+    assert trained[0] == path
+    assert set(trained[1:]) == set(model_files(CgvaeTwoStep()))
+
+
+def test_imports_are_read_again_when_a_file_has_changed(family, tmp_path):
+    root = tmp_path / "family"
+    model_files(family)
+    (root / "shared.py").write_text("import family.unused\n", encoding="utf-8")
+    assert model_files(family) == [root / "mine", root / "shared.py", root / "unused.py"]
 
 
 def test_chains_depend_on_the_engine_and_the_other_links():

@@ -35,6 +35,11 @@ def _board(folder: Path) -> Board:
     found: dict[str, list[tuple[Path, Record]]] = {}
     for path in sorted(folder.glob("*/seed-*.json")):
         record = read_record(path)
+        if record.model.name != path.parent.name:
+            raise RecordError(
+                f"{path}: is a record of the row '{record.model.name}', and records of one row are pooled; give the "
+                "folder that name"
+            )
         found.setdefault(record.model.name, []).append((path, record))
     records = [record for entries in found.values() for _, record in entries]
     versions = {record.task_version for record in records}
@@ -102,6 +107,12 @@ def _unscored(metric: str, version: int) -> ScoreInfo:
 
 def _row(entries: Sequence[tuple[Path, Record]], scores: Sequence[ScoreInfo]) -> Row:
     paths, records = zip(*entries, strict=True)
+    if len({record.fingerprint for record in records}) > 1:
+        name, seeds = records[0].model.name, ", ".join(str(record.seed) for record in records)
+        raise RecordError(
+            f"{paths[0].parent}: seeds {seeds} of '{name}' are not of one model, task and scoring code, so that they "
+            f"cannot be pooled; run it again with --resume and --seeds {records[-1].seed + 1}, or delete the older ones"
+        )
     replicates = [read_statistics(path)[1] for path in paths]
     # The row's own draws: seeds of two models with the same number are not a pair, so rows must not share them.
     rng = np.random.default_rng(zlib.crc32(records[0].model.name.encode()))

@@ -58,11 +58,12 @@ def run(
         raise typer.Exit(130) from None
     if as_json:
         dumped = [record.model_dump() for record in outcome.records]
-        print_json({"folder": str(output), "resumed": outcome.resumed, "left_out": outcome.left_out, "records": dumped})
+        told = {"resumed": outcome.resumed, "left_out": outcome.left_out, "set_aside": outcome.set_aside}
+        print_json({"folder": str(output)} | told | {"records": dumped})
         return
     if outcome.resumed:
         out.print(f"resumed: {len(outcome.resumed)} of {outcome.rows} rows were finished already and kept")
-    for line in outcome.left_out:
+    for line in outcome.left_out + outcome.set_aside:
         out.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
     for record in outcome.records:
         for name, entry in record.metrics.items():
@@ -81,6 +82,7 @@ class _Outcome:
     records: list[Record] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
 
 
 def _run_task(
@@ -111,6 +113,8 @@ def _run_task(
             outcome.resumed.append(label)
         if stage.startswith("left out: "):
             outcome.left_out.append(f"{label} {stage}")
+        if stage.startswith("set aside: "):
+            outcome.set_aside.append(f"{row.task}: {row.name} {stage}")
         progress.update(bar, description=f"{label}: {stage}", completed=rows.index(row))
 
     outcome.records += run_rows(task, rows, settings, notify)
@@ -157,6 +161,8 @@ def claims(
     out.print(summary(data), end="", highlight=False, soft_wrap=True)
     for path in written:
         out.print(f"wrote {path}", soft_wrap=True)
+    if not (data.parent / "index.html").is_file():
+        out.print(f"`backmapbench report {folder}` draws the board that they link to", soft_wrap=True)
 
 
 def beads(

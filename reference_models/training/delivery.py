@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import platform
+import resource
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backmapbench import provenance
 from backmapbench.files import atomic_write
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from backmapbench.reference_models.training.presets import TrainingRequest
 
 FILE = "weights.toml"
+KILOBYTE = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
 
 HEAD = '''"""The model trained in this folder, for `backmapbench run -m {folder}/model.py:Trained`{others}."""
 
@@ -34,7 +38,10 @@ class {name}({kind}):
 
 
 def course(preset: str, request: TrainingRequest, result: TrainingResult) -> dict[str, Any]:
-    """How a training went, as TOML values: recipe, seed, steps, losses, wall time and hardware."""
+    """How a training went, as TOML values: recipe, seed, steps, losses, wall time, memory and hardware.
+
+    ``peak_memory_mb`` (10^6 bytes) is the largest resident memory of this process so far.
+    """
     import torch
 
     return {
@@ -45,8 +52,11 @@ def course(preset: str, request: TrainingRequest, result: TrainingResult) -> dic
         "seconds": round(result.seconds, 1),
         "best_validation_loss": result.best,
         "best_step": result.best_step,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE / 1e6, 1),
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
+        "processor": provenance.processor(),
+        "accelerator": provenance.accelerators({}),
         "torch": torch.__version__,
     }
 

@@ -48,6 +48,19 @@ CONTRAST = {
 }
 
 
+TRAINING = {
+    "kind": "training",
+    "label": "l",
+    "row": "chain",
+    "tasks": [TASK],
+    "stages": [{"files": "a/*.toml", "command": "chain -t {task} "}, {"files": "b/*.toml"}],
+    "rival": {"files": "c/{task}-*.toml"},
+    "quantities": ["peak_memory_mb"],
+    "spread": 1.1,
+    "spread_why": "So it was measured.",
+}
+
+
 def about(value, spread=0.1):
     return value, value * (1 - spread), value * (1 + spread)
 
@@ -218,14 +231,71 @@ def test_what_no_data_can_tell_says_so(claims_kit):
 
 
 @pytest.mark.parametrize(
-    ("change", "hint"), [({"tasks": ["nls-mini-ucg-9"]}, "nls-mini-ucg-8"), ({"scores": ["rmsd_angstorm"]}, SCORE)]
+    ("change", "hint"),
+    [
+        ({"tasks": ["nls-mini-ucg-9"]}, "nls-mini-ucg-8"),
+        ({"scores": ["rmsd_angstorm"]}, SCORE),
+        ({"row": "temporal-cvea"}, "temporal-cvae"),
+        ({"rivals": ["bead-center"]}, "bead-centre"),
+        ({"beside": ["equivariant-temporl"]}, "equivariant-temporal"),
+    ],
 )
 def test_a_name_that_does_not_exist_is_an_error(claims_kit, change, hint):
     with pytest.raises(UnknownNameError, match=rf"claims of .*did you mean .*{hint}"):
         judge(claims_kit.paper(BELOW | change), claims_kit.evidence({}))
 
 
-scales = st.floats(0.2, 5.0)
+def test_a_row_may_be_known_from_the_board_alone(claims_kit):
+    paper = claims_kit.paper(BELOW | {"row": "my-own"})
+    with pytest.raises(UnknownNameError, match=r"row in the claims of .*my-own"):
+        judge(paper, claims_kit.evidence({}))
+    rows = {"my-own": {SCORE: about(1.0)}, "r": {SCORE: about(2.0)}}
+    (judged,) = judge(paper, claims_kit.evidence({TASK: rows})).judged
+    assert judged.verdict == UPHELD
+
+
+@pytest.mark.parametrize(("change", "hint"), [({"row": "cgvae-2setp"}, "cgvae-2step"), ({"tasks": ["nls-mini"]}, TASK)])
+def test_names_in_a_check_of_training_costs_have_to_exist_too(claims_kit, change, hint):
+    with pytest.raises(UnknownNameError, match=rf"did you mean .*{hint}"):
+        judge(claims_kit.paper(TRAINING | change), claims_kit.evidence({}))
+
+
+def test_where_neither_row_errs_there_is_nothing_to_compare(claims_kit):
+    least = resolution(SCORE, SCORE)
+    none, some = (0.0, 0.0, 0.9 * least), (3 * least, 2 * least, 4 * least)
+
+    def found(row, rival, **changes):
+        boards = {TASK: {"m": {SCORE: row}, "r": {SCORE: rival}}, SMALL: {"m": {SCORE: some}, "r": {SCORE: about(9.0)}}}
+        (judged,) = judge(
+            claims_kit.paper(BELOW | {"tasks": [TASK, SMALL]} | changes), claims_kit.evidence(boards)
+        ).judged
+        return judged
+
+    assert found(none, none).verdict == UPHELD
+    assert found(none, none).counts == "1 of 1 comparisons upheld, 0 cannot be told"
+    assert found(some, none).verdict == NOT_UPHELD
+    assert found((least, 0.0, 2 * least), none).verdict == CANNOT_TELL
+    assert found((0.6 * least, 0.6 * least, 2 * least), (0.5 * least,) * 3).verdict == CANNOT_TELL
+    assert found(none, (1.5 * least, 0.5 * least, 2 * least)).verdict == CANNOT_TELL
+    assert found(none, some).verdict == UPHELD
+    alone = found(none, none, tasks=[TASK])
+    assert alone.verdict == CANNOT_TELL
+    assert "there is nothing to compare" in alone.reasons[0]
+    assert not alone.checked[0].comparisons[0].beside
+
+
+def test_a_rival_that_cannot_be_beaten_is_said_to_be(verdict):
+    least = resolution(SCORE, SCORE)
+    for rival, why in (
+        ((1.0, 0.0, 2.0), "the interval of r reaches down to the score's resolution"),
+        ((0.0, 0.0, 0.0), "r has no error above the score's resolution"),
+    ):
+        found, reasons = verdict(BELOW, {"m": (1.0, 0.0, 2.0), "r": rival})
+        assert found == CANNOT_TELL
+        assert reasons[0].startswith(f"{SCORE} of m on {TASK}: {why} of {least:g}")
+
+
+scales = st.floats(0.2, 5.0) | st.floats(0.0, 0.004)
 
 
 @given(st.lists(scales, min_size=6, max_size=6), st.lists(st.floats(0.0, 0.3), min_size=6, max_size=6), scales)
@@ -246,65 +316,93 @@ def test_wider_intervals_can_only_open_a_verdict(claims_kit, values, spreads, wi
         assert after in (before, CANNOT_TELL)
 
 
-TRAINING = {
-    "kind": "training",
-    "label": "l",
-    "row": "chain",
-    "stages": ["a/*.toml", "b/*.toml"],
-    "rival": "c/*.toml",
-    "quantities": ["seconds"],
-    "noise": 0.1,
-}
+RIVAL = f"c/{TASK}-1.toml"
+HARDWARE = {"machine": "x", "threads": 1, "processor": "p", "accelerator": "cpu"}
 
 
 @pytest.fixture
 def cost(claims_kit, tmp_path):
-    """Verdict and reasons of a check of training costs on weight files, given as name -> how they were trained."""
+    """The judged claim of a check of training costs on weight files, given as name -> how they were trained."""
 
     def find(weights, **changes):
         for name, course in weights.items():
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
-            hardware = {"machine": "x", "threads": 1}
-            path.write_text(tomli_w.dumps({"content": {"training": hardware | course}}), encoding="utf-8")
+            said = {"command": f"train chain -t {TASK} --seed 0"} | HARDWARE | course
+            said = {key: value for key, value in said.items() if value is not None}
+            path.write_text(tomli_w.dumps({"content": {"training": said}}), encoding="utf-8")
         evidence = claims_kit.evidence({}, weights=tmp_path)
         (judged,) = judge(claims_kit.paper(TRAINING | changes), evidence).judged
-        return judged.verdict, judged.reasons
+        return judged
 
     return find
 
 
-@pytest.mark.parametrize(("rival", "expected"), [(200.0, UPHELD), (95.0, CANNOT_TELL), (50.0, NOT_UPHELD)])
-def test_stages_cost_together_less_than_one_step(cost, rival, expected):
-    weights = {"a/1.toml": {"seconds": 30.0}, "b/1.toml": {"seconds": 60.0}, "c/1.toml": {"seconds": rival}}
-    assert cost(weights)[0] == expected
+def memory(first, second, rival):
+    values = {"a/1.toml": first, "b/1.toml": second, RIVAL: rival}
+    return {name: {"peak_memory_mb": value} for name, value in values.items()}
 
 
-def test_steps_cost_what_the_largest_stage_does(cost):
+@pytest.mark.parametrize(("rival", "expected"), [(200.0, UPHELD), (65.0, CANNOT_TELL), (40.0, NOT_UPHELD)])
+def test_the_largest_stage_is_held_against_one_step(cost, rival, expected):
+    judged = cost(memory(30.0, 60.0, rival))
+    assert judged.verdict == expected
+    assert judged.checked[0].note == "So it was measured."
+
+
+def test_what_differs_by_less_than_measurements_do_cannot_be_told(cost):
+    judged = cost(memory(30.0, 60.0, 200.0), spread=2.0)
+    assert judged.verdict == CANNOT_TELL
+    assert "alike within the factor of 2 between measurements of one and the same training" in judged.reasons[0]
+
+
+def test_time_is_that_of_a_step(cost):
     weights = {
         "a/1.toml": {"seconds": 30.0, "steps": 10},
         "b/1.toml": {"seconds": 60.0, "steps": 30},
-        "c/1.toml": {"seconds": 40.0, "steps": 10},
+        RIVAL: {"seconds": 40.0, "steps": 10},
     }
-    assert cost(weights, quantities=["seconds_per_step"])[0] == UPHELD
-    assert cost(weights, quantities=["seconds"])[0] == NOT_UPHELD
+    assert cost(weights, quantities=["seconds_per_step"]).verdict == UPHELD
 
 
-def test_several_weights_span_what_they_cost(cost):
-    weights = {"a/1.toml": {"seconds": 1.0}, "b/1.toml": {"seconds": 1.0}, "c/1.toml": {"seconds": 9.0}}
-    assert cost(weights)[0] == UPHELD
-    assert cost({"a/2.toml": {"seconds": 20.0}})[0] == CANNOT_TELL
+def test_stages_and_rival_are_those_of_the_task(cost):
+    weights = memory(30.0, 60.0, 200.0)
+    weights["a/2.toml"] = {"peak_memory_mb": 999.0, "command": f"train chain -t {TASK}0 --seed 0"}
+    weights["c/another-1.toml"] = {"peak_memory_mb": 1.0}
+    assert cost(weights).verdict == UPHELD
 
 
-def test_training_that_cannot_be_compared_leaves_it_open(cost, tmp_path):
-    weights = {"a/1.toml": {"seconds": 1.0}, "b/1.toml": {"seconds": 1.0}}
-    assert cost(weights) == (CANNOT_TELL, ["no delivered weights match c/*.toml"])
-    assert cost({"c/1.toml": {"seconds": 9.0}}, quantities=["peak_memory_MB"])[1] == [
-        "1.toml does not say its peak memory MB"
-    ]
-    found, reasons = cost({"c/1.toml": {"seconds": 9.0, "threads": 8}})
-    assert found == CANNOT_TELL
-    assert reasons == ["seconds of chain: trained on different hardware: x, 1; x, 8"]
-    (tmp_path / "c" / "1.toml").write_text("= broken", encoding="utf-8")
+def test_several_weights_span_what_they_took(cost):
+    assert cost(memory(30.0, 60.0, 200.0) | {"b/2.toml": {"peak_memory_mb": 250.0}}).verdict == CANNOT_TELL
+
+
+@pytest.mark.parametrize("name", ["processor", "accelerator", "machine", "threads"])
+def test_different_hardware_cannot_be_compared(cost, name):
+    weights = memory(30.0, 60.0, 200.0)
+    weights[RIVAL][name] = "y"
+    judged = cost(weights)
+    assert judged.verdict == CANNOT_TELL
+    assert f"trained on different hardware: {name} {HARDWARE[name]}; y" in judged.reasons[0]
+
+
+def test_hardware_that_is_not_said_is_unknown(cost):
+    weights = memory(30.0, 60.0, 200.0)
+    weights["b/1.toml"]["processor"] = None
+    judged = cost(weights)
+    assert judged.verdict == CANNOT_TELL
+    assert "trained on unknown hardware: 1 of 3 weights do not say on which" in judged.reasons[0]
+    weights["b/1.toml"]["accelerator"] = None
+    weights["b/1.toml"]["processor"] = "p"
+    assert cost(weights).verdict == UPHELD
+
+
+def test_training_that_is_not_told_of_leaves_it_open(cost, tmp_path):
+    weights = memory(30.0, 60.0, 200.0)
+    rival = weights.pop(RIVAL)
+    assert cost(weights).reasons == [f"no delivered weights match c/{TASK}-*.toml"]
+    judged = cost({RIVAL: rival}, quantities=["seconds_per_step"])
+    assert judged.verdict == CANNOT_TELL
+    assert judged.reasons == ["delivered weights do not say what their training took in time"]
+    (tmp_path / RIVAL).write_text("= broken", encoding="utf-8")
     with pytest.raises(CardError, match=r"1\.toml: not readable as the description of weights"):
         cost({})

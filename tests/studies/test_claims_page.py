@@ -2,12 +2,13 @@
 
 import json
 import re
-import runpy
 import sys
 
 import numpy as np
 import pytest
 
+from backmapbench import cli
+from backmapbench.board import write_report
 from backmapbench.errors import RecordError
 from backmapbench.records import Cost, MetricEntry, ModelEntry, Record, ScoreEntry, record_path, write_record
 from backmapbench.studies.claims import write_claims
@@ -123,14 +124,25 @@ def test_pages_show_text_as_text_and_load_nothing(written):
     assert set(anchors) == {"042-better", "042-time"} <= set(ids)
 
 
-def test_links_to_the_board_are_there_where_the_board_is(written):
+def test_links_do_not_depend_on_which_page_is_written_first(written):
     folder, claims = written
-    page = write_claims(folder, claims=[claims])[0]
-    assert "index.html" not in page.read_text(encoding="utf-8")
-    (folder / "index.html").write_text("board", encoding="utf-8")
     html = write_claims(folder, claims=[claims])[0].read_text(encoding="utf-8")
+    assert not (folder / "index.html").exists()
     assert 'href="index.html"' in html
     assert f'href="definitions.html#{SCORE}"' in html
+    (folder / "index.html").write_text("board", encoding="utf-8")
+    assert write_claims(folder, claims=[claims])[0].read_text(encoding="utf-8") == html
+
+
+def test_judging_and_then_drawing_the_board_links_both_ways(written):
+    """As `make leaderboard` does."""
+    folder, claims = written
+    write_claims(folder, claims=[claims])
+    index = next(path for path in write_report(folder) if path.name == "index.html")
+    assert 'href="claims.html"' in index.read_text(encoding="utf-8")
+    links = re.findall(r'href="([^"#]+)', (folder / "claims.html").read_text(encoding="utf-8"))
+    assert links
+    assert all((folder / link).is_file() for link in links)
 
 
 def test_commands_name_models_and_leave_controls_to_the_run(claims_kit, tmp_path):
@@ -168,16 +180,18 @@ def test_the_command_prints_verdicts_and_exits_with_2_on_bad_input(written, monk
     folder, claims = written
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["claims", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["backmapbench", "claims", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            runpy.run_module("backmapbench.studies.claims", run_name="__main__")
-        return caught.value.code, capsys.readouterr()
+            cli.main()
+        return caught.value.code or 0, capsys.readouterr()
 
     code, done = run(folder, "-c", claims)
     assert code == 0
     assert re.search(r"better +cannot tell +1 of 2 comparisons upheld", done.out)
-    assert f"wrote {folder / 'claims.html'}" in done.out
+    assert "claims.html" in done.out
+    assert "backmapbench report" in done.out
+    write_report(folder)
+    assert "backmapbench report" not in run(folder, "-c", claims)[1].out
     code, bad = run(folder.parent / "nothing", "-c", claims)
     assert code == 2
-    assert bad.err.count("\n") == 1
     assert bad.err.startswith("error: ")

@@ -1,12 +1,19 @@
 """Claims as TOML: what is refused, and what the package's own files say."""
 
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
 
+from backmapbench.board.boards import CONTROL_ORDER
 from backmapbench.errors import CardError
+from backmapbench.metrics.registry import METRICS, metric_class
 from backmapbench.studies.claims.mentions import rows_of, scores_of, tasks_of
-from backmapbench.studies.claims.papers import Contrast, Grows, read_paper, shipped
+from backmapbench.studies.claims.papers import Contrast, Grows, Training, read_paper, shipped
 from backmapbench.studies.claims.spans import CANNOT_TELL
+from backmapbench.studies.claims.trainings import Trained
 from backmapbench.studies.claims.verdicts import judge
+from backmapbench.submissions.registry import installed_models
 from backmapbench.tasks import embedded_tasks, load_task
 
 HEAD = 'schema_version = 1\npaper = "1"\ntitle = "t"\ncitation = "c"\n'
@@ -77,7 +84,36 @@ def test_the_package_has_both_papers_and_every_name_in_them_exists(papers, claim
         judged = judge(paper, claims_kit.evidence({})).judged
         assert {each.verdict for each in judged} == {CANNOT_TELL}
         assert all(each.reasons for each in judged)
-        assert set(tasks_of(check for claim in paper.claims for check in claim.checks)) <= set(embedded_tasks())
+        checks = [check for claim in paper.claims for check in claim.checks]
+        assert set(tasks_of(checks)) <= set(embedded_tasks())
+        assert set(rows_of(checks)) <= {*CONTROL_ORDER, *(model.name for model in installed_models())}
+        assert set(scores_of(checks)) <= {score.id for name in METRICS for score in metric_class(name).scores}
+
+
+def test_training_is_asked_of_weights_that_come_with_the_package(papers):
+    checks = [check for claim in papers["kementzidis2025"].claims for check in claim.checks]
+    trainings = [check for check in checks if isinstance(check, Training)]
+    assert trainings
+    folder = Path(str(files("backmapbench.reference_models")))
+    for check, task in ((each, task) for each in trainings for task in each.tasks):
+        found = [Trained.of(folder, each, task).courses for each in (*check.stages, check.rival)]
+        assert all(found)
+        named = [course["command"] for courses in (found[0], found[-1]) for course in courses.values()]
+        assert all(f"-t {task} " in command for command in named)
+
+
+def test_what_a_row_has_by_construction_is_not_judged_by_it(papers):
+    (adheres,) = [claim for claim in papers["shmilovich2022"].claims if claim.id == "adheres"]
+    assert [check.kind for check in adheres.checks] == ["no data"]
+    assert "adp-small" in papers["shmilovich2022"].note
+
+
+def test_scores_are_asked_only_where_they_can_tell(papers):
+    """Chignolin has no surface, and on alanine dipeptide the twin makes no jumps that could be fewer."""
+    checks = [check for claim in papers["shmilovich2022"].claims for check in claim.checks]
+    for score, task in (("fes_rmse_kt", "adp-mini-temporal"), ("frame_jump", "cln-mini-temporal")):
+        asked = [check.tasks for check in checks if score in getattr(check, "scores", ())]
+        assert asked == [(task,)]
 
 
 def test_one_step_is_judged_as_published_corrected_and_against_bead_centre(papers):

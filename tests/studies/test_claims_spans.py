@@ -84,6 +84,12 @@ def test_a_wider_interval_says_no_more_of_a_limit(span, limit):
     assert weaker(at_most(span[0], limit), at_most(span[1], limit))
 
 
+@given(widened(), widened(), sizes)
+def test_a_floor_under_both_keeps_wider_intervals_from_saying_more(left, right, least):
+    before, after = (below(left[i].at_least(least), right[i].at_least(least)) for i in (0, 1))
+    assert weaker(before, after)
+
+
 @given(widened(), widened(), widened(), widened())
 def test_gains_from_wider_intervals_say_no_more(a, b, c, d):
     for gain in (ratio, difference):

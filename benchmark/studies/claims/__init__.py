@@ -1,6 +1,6 @@
 """Claims of papers as runnable checks on the records of a board: TOML files, one a paper, judged by intervals.
 
-Run ``python -m backmapbench.studies.claims --help``.
+Run ``backmapbench claims --help``.
 """
 
 from backmapbench.studies.claims.page import write_claims

@@ -48,15 +48,25 @@ def at_most(check: AtMost, evidence: Evidence, task: str, score: str, row: str) 
 
 
 def below(check: Below, evidence: Evidence, task: str, score: str, row: str, rival: str) -> Comparison:
-    """A row against another on the same task."""
+    """A row against another on the same task; not counted where both have no error to speak of."""
     numbers = (evidence.number(task, score, row), evidence.number(task, score, rival))
     factor = "" if check.factor == 1.0 else f"{check.factor:g} times its value "
     made = Comparison((task,), score, row, f"{factor}below {rival}", numbers, CANNOT_TELL, "")
     if (found := spans_of(numbers)) is None:
         return replace(made, reason=missing(numbers))
+    known = {each.id: each.metric for each in evidence.boards[task].scores}
+    least = resolution(score, known[score])
+    left, right = found[0].times(check.factor).at_least(least), found[1].at_least(least)
     words = {UPHELD: "the intervals are apart", NOT_UPHELD: f"its interval lies nowhere below that of {rival}"}
-    verdict = spans.below(found[0].times(check.factor), found[1])
-    told = decided(made, verdict, words, "the intervals overlap")
+    told = decided(made, spans.below(left, right), words, "the intervals overlap")
+    if right.high <= least:
+        none = f"{rival} has no error above the score's resolution of {least:g}"
+        if left.high <= least:
+            return replace(made, reason=f"{none}, nor has the row: there is nothing to compare", decides=False)
+        if left.low <= least:
+            told = replace(made, reason=f"{none}, so that nothing can be below it")
+    elif right.low <= least and told.verdict == CANNOT_TELL:
+        told = replace(told, reason=f"the interval of {rival} reaches down to the score's resolution of {least:g}")
     return unless_greyed(told, check, evidence.greys(task, score))
 
 

@@ -22,7 +22,8 @@ class Comparison:
         numbers: scores that enter, with their intervals.
         derived: what was made of them, by name (gains over a rival); empty where scores are compared as they are.
         verdict: and ``reason``, why.
-        counted: whether the claim stands on it, or another row is shown beside the claim's.
+        beside: whether it is of another row, shown beside the claim's.
+        decides: whether there is anything to decide; not where row and rival both score 0.
     """
 
     where: tuple[str, ...]
@@ -33,7 +34,13 @@ class Comparison:
     verdict: Verdict
     reason: str
     derived: tuple[tuple[str, Span], ...] = ()
-    counted: bool = True
+    beside: bool = False
+    decides: bool = True
+
+    @property
+    def counted(self) -> bool:
+        """Whether the claim stands on it."""
+        return self.decides and not self.beside
 
 
 class Stoppable(Protocol):

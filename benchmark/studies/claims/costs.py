@@ -1,39 +1,36 @@
-"""What training cost: all stages of a chain against one training."""
+"""What training cost: the largest stage of a chain against one training."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from backmapbench.studies.claims.comparisons import Comparison, decided, missing
 from backmapbench.studies.claims.evidence import Evidence, Number
-from backmapbench.studies.claims.papers import Training
+from backmapbench.studies.claims.papers import Quantity, Training
 from backmapbench.studies.claims.spans import CANNOT_TELL, NOT_UPHELD, UPHELD, Span, below
+from backmapbench.studies.claims.trainings import Trained, unlike
 
 
 def training(check: Training, evidence: Evidence) -> list[Comparison]:
-    """All stages of a chain against one training, in every quantity that the check names."""
-    found = []
-    for quantity in check.quantities:
-        parts = {name: evidence.training(name, quantity, check.noise) for name in (*check.stages, check.rival)}
-        numbers = tuple(Number(name, "training", quantity, span, why) for name, (span, _, why) in parts.items())
-        statement = f"below {check.rival}"
-        made = Comparison((), quantity, check.row, statement, numbers, CANNOT_TELL, missing(numbers))
-        known = [span for span, _, _ in parts.values() if span is not None]
-        hardware = set[str]().union(*(each for _, each, _ in parts.values()))
-        if len(known) == len(parts):
-            made = _cheaper(made, known[:-1], known[-1], hardware, adds=quantity == "seconds")
-        found.append(made)
-    return found
+    """The largest stage of a chain against one training, on every task and in every quantity that the check names."""
+    return [_compared(check, evidence, quantity, task) for quantity in check.quantities for task in check.tasks]
 
 
-def _cheaper(made: Comparison, stages: list[Span], rival: Span, hardware: set[str], *, adds: bool) -> Comparison:
-    """The comparison decided, unless the two sides were trained on different hardware."""
-    values = np.array([(stage.value, stage.low, stage.high) for stage in stages])
-    whole = Span(*(values.sum(axis=0) if adds else values.max(axis=0)).tolist())
-    made = replace(made, derived=(("all stages" if adds else "largest stage", whole),))
-    if len(hardware) > 1:
-        return replace(made, reason=f"trained on different hardware: {'; '.join(sorted(hardware))}")
-    words = {UPHELD: "less by more than the noise of one measurement", NOT_UPHELD: "not less"}
-    return decided(made, below(whole, rival), words, "alike within the noise of one measurement")
+def _compared(check: Training, evidence: Evidence, quantity: Quantity, task: str) -> Comparison:
+    found = [Trained.of(evidence.weights, each, task) for each in (*check.stages, check.rival)]
+    spans = [each.span(quantity, check.spread) for each in found]
+    numbers = tuple(
+        Number(each.name, task, quantity, span, why) for each, (span, why) in zip(found, spans, strict=True)
+    )
+    made = Comparison((task,), quantity, check.row, f"below {found[-1].name}", numbers, CANNOT_TELL, missing(numbers))
+    known = [span for span, _ in spans if span is not None]
+    if len(known) < len(found):
+        return made
+    stages = known[:-1]
+    largest = Span(*(max(getattr(each, bound) for each in stages) for bound in ("value", "low", "high")))
+    made = replace(made, derived=(("largest stage", largest),))
+    if why := unlike([course for each in found for course in each.courses.values()]):
+        return replace(made, reason=why)
+    factor = f"the factor of {check.spread:g} between measurements of one and the same training"
+    words = {UPHELD: f"less by more than {factor}", NOT_UPHELD: "not less"}
+    return decided(made, below(largest, known[-1]), words, f"alike within {factor}")

@@ -1,22 +1,16 @@
-"""What claims are held against: numbers of boards, and what delivered weights say of their training."""
+"""What claims are held against: numbers of boards, and where the weights lie that say how they were trained."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from backmapbench.board.boards import Board
 from backmapbench.board.frozen import read_frozen
 from backmapbench.board.greying import Grey, find_greyed, null_row
-from backmapbench.errors import CardError
-from backmapbench.studies.claims.papers import Quantity
 from backmapbench.studies.claims.spans import Span
-
-HARDWARE = ("machine", "threads")
 
 
 @dataclass(frozen=True)
@@ -81,42 +75,3 @@ class Evidence:
         if cell.status != "ok" or cell.value > limit:
             return ""
         return f"the uninformed control {name} ({cell.value:.3g}) passes as well"
-
-    def training(self, pattern: str, quantity: Quantity, noise: float) -> tuple[Span | None, set[str], str]:
-        """What training cost by all weights that match ``pattern``: their span, the hardware, and why there is none.
-
-        ``noise`` is the share by which one measurement differs from the next. Raises CardError for weights whose file
-        is not TOML.
-        """
-        paths = sorted(self.weights.glob(pattern))
-        if not paths:
-            return None, set(), f"no delivered weights match {pattern}"
-        courses = [_course(path) for path in paths]
-        costs = [_cost(course, quantity) for course in courses]
-        found = [cost for cost in costs if cost is not None]
-        if len(found) < len(costs):
-            silent = paths[costs.index(None)].name
-            return None, set(), f"{silent} does not say its {quantity.replace('_', ' ')}"
-        hardware = {", ".join(str(course.get(name, f"{name} not said")) for name in HARDWARE) for course in courses}
-        return Span(sum(found) / len(found), min(found) * (1 - noise), max(found) * (1 + noise)), hardware, ""
-
-
-def _course(path: Path) -> dict[str, Any]:
-    """How the training of the weights at ``path`` went; empty where they do not say."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: not readable as the description of weights ({error}); restore the file") from error
-    course = content.get("content", {}).get("training", {})
-    return course if isinstance(course, dict) else {}
-
-
-def _cost(course: Mapping[str, Any], quantity: Quantity) -> float | None:
-    if quantity != "seconds_per_step":
-        return _number(course.get(quantity))
-    seconds, steps = _number(course.get("seconds")), _number(course.get("steps"))
-    return seconds / steps if seconds is not None and steps else None
-
-
-def _number(found: object) -> float | None:
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

@@ -61,6 +61,7 @@ def _comparison(made: Comparison) -> dict[str, Any]:
         "verdict": made.verdict,
         "reason": made.reason,
         "counted": made.counted,
+        "beside": made.beside,
         "numbers": [
             {"row": each.row, "task": each.task, "score": each.score, "reason": each.reason, **_span(each.span)}
             for each in made.numbers

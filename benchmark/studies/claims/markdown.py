@@ -54,7 +54,7 @@ def _check(checked: Checked) -> Iterator[str]:
 
 def _cells(made: Comparison) -> list[str]:
     numbers = "; ".join([*map(number_text, made.numbers), *map(derived_text, made.derived)])
-    row = made.row if made.counted else f"{made.row} (beside)"
+    row = made.row if made.counted else f"{made.row} ({'beside' if made.beside else 'not counted'})"
     return [", ".join(made.where), made.score, row, made.statement, numbers, made.verdict, made.reason]
 
 

@@ -44,7 +44,7 @@ def write_claims(folder: Path, output: Path | None = None, claims: Sequence[Path
     judged = judge_folder(folder, claims)
     target = folder if output is None else output
     contents = {
-        "claims.html": render_html(judged, folder, board=(target / "index.html").is_file()),
+        "claims.html": render_html(judged, folder),
         "claims.md": render_markdown(judged, {each: commands(each, folder) for each in _claims(judged)}),
         "claims.json": render_json(judged),
     }
@@ -63,8 +63,8 @@ def commands(claim: Claim, folder: Path) -> list[str]:
     return [*run, f"{COMMAND} {folder}"]
 
 
-def render_html(judged: Sequence[JudgedPaper], folder: Path, *, board: bool) -> str:
-    """The page as HTML; it loads nothing from anywhere. ``board``: whether the board's page lies beside it."""
+def render_html(judged: Sequence[JudgedPaper], folder: Path) -> str:
+    """The page as HTML; it loads nothing from anywhere, and links to the board's pages, drawn before or after it."""
     templates = environment()
     own = jinja2.PackageLoader("backmapbench.studies.claims", "")
     templates.loader = jinja2.ChoiceLoader([each for each in (own, templates.loader) if each is not None])
@@ -77,9 +77,8 @@ def render_html(judged: Sequence[JudgedPaper], folder: Path, *, board: bool) -> 
     return templates.get_template(TEMPLATE).render(
         suite=suite,
         papers=judged,
-        board=board,
         confidence=f"{CONFIDENCE:.0%}",
-        link=lambda score: definition_link(metrics.get(score, "")) if board else None,
+        link=lambda score: definition_link(metrics.get(score, "")),
         commands=lambda claim: commands(claim, folder),
     )
 

@@ -16,7 +16,7 @@ from backmapbench.errors import CardError
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Gain = Literal["ratio", "difference"]
 """How much a rival's error exceeds a row's: as a multiple, or in the score's unit."""
-Quantity = Literal["seconds", "seconds_per_step", "peak_memory_MB"]
+Quantity = Literal["seconds_per_step", "peak_memory_mb"]
 
 
 class _Strict(BaseModel):
@@ -98,20 +98,32 @@ class Contrast(_Check):
         return self
 
 
-class Training(_Strict):
-    """All stages of ``row`` take less to train than ``rival``, by what delivered weights say of their training.
+class Weights(_Strict):
+    """Delivered weights: a pattern of files below the reference models' folder, in which ``{task}`` is the task's name.
 
-    ``stages`` and ``rival`` are patterns of weight files below the reference models' folder; a pattern that several
-    files match (seeds, tasks) spans them. Seconds add over stages, seconds per step and memory are the largest stage's.
+    ``command``: what the command that trained them has to contain, where files are not named by task.
+    """
+
+    files: str
+    command: str = ""
+
+
+class Training(_Strict):
+    """Each stage of ``row`` takes less to train than ``rival``, by what delivered weights say of their training.
+
+    Several weights that match (seeds) span what they took. Of the stages the largest counts, since they can be trained
+    one after the other.
     """
 
     kind: Literal["training"]
     label: str
     row: str
-    stages: Names
-    rival: str
+    tasks: Names
+    stages: Annotated[tuple[Weights, ...], Field(min_length=1)]
+    rival: Weights
     quantities: Annotated[tuple[Quantity, ...], Field(min_length=1)]
-    noise: float = Field(ge=0.0, lt=1.0, description="share by which one measurement differs from the next")
+    spread: float = Field(ge=1.0, description="factor between two measurements of one and the same training")
+    spread_why: str
 
 
 class NoData(_Strict):

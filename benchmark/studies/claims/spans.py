@@ -30,6 +30,10 @@ class Span:
         """The span of ``factor`` (above 0) times the value."""
         return Span(factor * self.value, factor * self.low, factor * self.high)
 
+    def at_least(self, least: float) -> Span:
+        """The span of the value or ``least``, whichever is more."""
+        return Span(max(self.value, least), max(self.low, least), max(self.high, least))
+
 
 def below(left: Span, right: Span) -> Verdict:
     """Whether ``left`` lies below ``right``, anywhere in both intervals."""

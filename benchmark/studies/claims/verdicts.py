@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
+from backmapbench.board.boards import CONTROL_ORDER
 from backmapbench.errors import UnknownNameError
 from backmapbench.metrics.registry import METRICS, metric_class
 from backmapbench.studies.claims import checks
 from backmapbench.studies.claims.comparisons import Comparison
 from backmapbench.studies.claims.costs import training
 from backmapbench.studies.claims.evidence import Evidence, Number
-from backmapbench.studies.claims.mentions import rivals_of, scores_of, tasks_of
+from backmapbench.studies.claims.mentions import rivals_of, rows_of, scores_of, tasks_of
 from backmapbench.studies.claims.papers import (
     AtMost,
     Below,
@@ -26,12 +27,13 @@ from backmapbench.studies.claims.papers import (
     Within,
 )
 from backmapbench.studies.claims.spans import CANNOT_TELL, UPHELD, Verdict, every
+from backmapbench.submissions.registry import installed_models
 from backmapbench.tasks.card import task_names
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A check, against one rival if it has rivals; ``note`` says why a greyed score counts."""
+    """A check, against one rival if it has rivals; ``note`` says why a greyed score counts, or how sure numbers are."""
 
     label: str
     verdict: Verdict
@@ -42,6 +44,12 @@ class Checked:
     def counted(self) -> list[Comparison]:
         """Comparisons that the verdict stands on."""
         return [each for each in self.comparisons if each.counted]
+
+    @property
+    def deciding(self) -> list[Comparison]:
+        """Comparisons that tell why the verdict is what it is; the undecided ones where there are no others."""
+        told = self.counted or [each for each in self.comparisons if not each.beside]
+        return [each for each in told if each.verdict == self.verdict]
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Judged:
     @property
     def reasons(self) -> list[str]:
         """Why the verdict is what it is: the reasons of the comparisons that have it, each once."""
-        deciding = [each for check in self.checked for each in check.counted if each.verdict == self.verdict]
+        deciding = [each for check in self.checked if check.verdict == self.verdict for each in check.deciding]
         lacking = [number for each in deciding for number in each.numbers if number.reason]
         told = (each for each in deciding if not any(number.reason for number in each.numbers))
         return [*_missing(lacking), *dict.fromkeys(_reason(each) for each in told)]
@@ -82,7 +90,7 @@ class JudgedPaper:
 def judge(paper: Paper, evidence: Evidence) -> JudgedPaper:
     """Verdicts on all claims of a paper.
 
-    Raises UnknownNameError for a task or score that neither the package nor a board has.
+    Raises UnknownNameError for a task, score or row that neither the package nor a board has.
     """
     _known(paper, evidence)
     judged = (
@@ -97,7 +105,7 @@ def run(check: Check, evidence: Evidence) -> list[Checked]:
         made = Comparison((), "", "", "", (), CANNOT_TELL, check.reason)
         return [Checked(check.label, CANNOT_TELL, (made,))]
     if isinstance(check, Training):
-        return [_checked(check.label, training(check, evidence))]
+        return [_checked(check.label, training(check, evidence), check.spread_why)]
     found = []
     for rival, comparisons in _by_rival(check, evidence).items():
         label = f"{check.label}, against {rival}" if rival else check.label
@@ -110,7 +118,7 @@ def _by_rival(check: Scored, evidence: Evidence) -> Mapping[str, Sequence[Compar
     rows = [check.row, *(row for row in check.beside if row != check.row)]
     return {
         rival: [
-            replace(made, counted=row == check.row)
+            replace(made, beside=row != check.row)
             for row, score in product(rows, check.scores)
             if row != rival
             for made in _compared(check, evidence, score, row, rival)
@@ -159,10 +167,21 @@ def _reason(made: Comparison) -> str:
 
 def _known(paper: Paper, evidence: Evidence) -> None:
     asked = [check for claim in paper.claims for check in claim.checks]
-    tasks = {*task_names(), *evidence.boards}
-    scores = {score.id for name in METRICS for score in metric_class(name).scores}
-    scores |= {score.id for board in evidence.boards.values() for score in board.scores}
-    for kind, names, known in (("task", tasks_of(asked), tasks), ("score", scores_of(asked), scores)):
-        for name in names:
-            if name not in known:
-                raise UnknownNameError(f"{kind} in the claims of {paper.paper}:", name, known)
+    trained = [check for check in asked if isinstance(check, Training)]
+    boards = evidence.boards.values()
+    names = {
+        "task": [*tasks_of(asked), *(task for check in trained for task in check.tasks)],
+        "score": scores_of(asked),
+        "row": [*rows_of(asked), *(check.row for check in trained)],
+    }
+    known = {
+        "task": {*task_names(), *evidence.boards},
+        "score": {score.id for name in METRICS for score in metric_class(name).scores}
+        | {score.id for board in boards for score in board.scores},
+        "row": {*CONTROL_ORDER, *(model.name for model in installed_models())}
+        | {row.name for board in boards for row in board.rows},
+    }
+    for kind, found in names.items():
+        for name in found:
+            if name not in known[kind]:
+                raise UnknownNameError(f"{kind} in the claims of {paper.paper}:", name, known[kind])
