@@ -16,7 +16,16 @@ EXPECTED = {
     "villin-mini-ca": {"chain-flow", "chain-flow@mode", "internal-coordinates", "internal-coordinates@mode"},
     "nls-mini-ca": {"chain-flow", "chain-flow@mode", "internal-coordinates", "internal-coordinates@mode"},
 }
-ULTRA_COARSE = {"cgvae-legacy", "cgvae-fixed", "cgvae-fixed@mode", "cgvae-2step", "chain-flow", "chain-flow@mode"}
+ULTRA_COARSE = {
+    "cgvae-legacy",
+    "cgvae-fixed",
+    "cgvae-fixed@mode",
+    "cgvae-2step",
+    "cgvae-2step@mode",
+    "cgvae-3step",
+    "chain-flow",
+    "chain-flow@mode",
+}
 
 
 @pytest.mark.parametrize("name", embedded_tasks())
