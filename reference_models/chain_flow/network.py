@@ -98,9 +98,7 @@ class Layer(nn.Module):
         self.along = nn.Linear(3 * v, v, bias=False)
         self.chain = nn.Linear(3 * s, s)
         self.pair = nn.Linear(v, 4 * v, bias=False)
-        self.inner = nn.Sequential(
-            nn.Linear(s + 3 * v, 2 * s), nn.SiLU(), nn.Dropout(settings.dropout), nn.Linear(2 * s, s + 3 * v)
-        )
+        self.inner = nn.Sequential(nn.Linear(s + 3 * v, 2 * s), nn.SiLU(), nn.Linear(2 * s, s + 3 * v))
         self.sizes = (s, v)
 
     def forward(

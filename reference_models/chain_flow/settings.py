@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from backmapbench.reference_models.training.presets import preset_names, read_preset
 from backmapbench.reference_models.training.settings import AdamWSettings, Strict
@@ -47,7 +49,12 @@ class NetworkSettings(Strict):
     vectors: int = Field(ge=4, description="vectors of a residue")
     heads: int = Field(ge=1, description="of the attention; divides both")
     layers: int = Field(ge=1)
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of a layer's scalars silenced in training")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.scalars % self.heads or self.vectors % self.heads:
+            raise ValueError(f"heads = {self.heads} has to divide scalars and vectors")
+        return self
 
 
 class SamplingSettings(Strict):

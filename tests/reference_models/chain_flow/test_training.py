@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from backmapbench.errors import CardError, SubmissionError, UnknownNameError
+from backmapbench.errors import CardError, SubmissionError, UnknownNameError, UnsupportedTaskError
 from backmapbench.reference_models.chain_flow.model import ChainFlow
 from backmapbench.reference_models.chain_flow.settings import load_preset, presets
 from backmapbench.reference_models.chain_flow.weights import FILE, delivered, read_weights
@@ -108,8 +108,15 @@ def test_delivered_weights_are_small_and_say_how_they_were_made():
     assert all(part.stat().st_size < 2e6 for part in delivered(0).parent.glob("*.safetensors"))
 
 
-def test_a_seed_without_weights_takes_those_of_seed_0():
-    assert delivered(10**6) == delivered(0)
+def test_a_seed_without_weights_is_refused_with_the_command_that_makes_them(villin_set):
+    assert delivered(10**6) is None
+    with pytest.raises(UnsupportedTaskError, match="backmapbench train chain-flow"):
+        ChainFlow().fit(*villin_set, 10**6)
+
+
+def test_heads_have_to_divide_scalars_and_vectors():
+    with pytest.raises(CardError, match="heads = 3"):
+        load_preset("proteins", ("network.heads=3",))
 
 
 def test_bad_requests_are_refused(villin_set, tmp_path):
