@@ -63,7 +63,8 @@ class EquivariantTemporal:
     def fit(self, system: System, training: TrainingSet, seed: int) -> None:
         """Learn from ``training.train``. On C-alpha beads the result does not depend on ``seed``.
 
-        Raises UnsupportedTaskError for beads that are not single atoms, or C-alphas of no single chain.
+        Raises UnsupportedTaskError for beads that are not single atoms, C-alphas of no single chain, and C-alphas of a
+        molecule without hydrogens or that the settings' force field does not fit.
         """
         data = training.train
         decoder, dense = None, None
@@ -71,6 +72,7 @@ class EquivariantTemporal:
             from backmapbench.reference_models.equivariant_temporal.calibration import calibrated
             from backmapbench.reference_models.equivariant_temporal.decoder import Decoder
 
+            _check_hydrogens(self.info.name, system)
             decoder = Decoder.fit(system, data, self.settings)
             decoder = calibrated(decoder, data, self.settings)
         else:
@@ -155,6 +157,14 @@ def _batches(lengths: tuple[int, ...], samples: int) -> list[list[_Row]]:
     ]
     rows.sort(key=lambda row: -row.length)
     return [rows[start : start + TRAJECTORIES_AT_ONCE] for start in range(0, len(rows), TRAJECTORIES_AT_ONCE)]
+
+
+def _check_hydrogens(name: str, system: System) -> None:
+    if not any(atom.element is not None and atom.element.symbol == "H" for atom in system.topology.atoms):
+        raise UnsupportedTaskError(
+            f"{name}: its contacts are those of a force field with all atoms, and the task has no hydrogens; use a "
+            "model of heavy atoms, such as internal-coordinates"
+        )
 
 
 def _dense(settings: Settings) -> DenseSettings:

@@ -12,6 +12,7 @@ import openmm
 import torch
 from numpy.typing import NDArray
 
+from backmapbench.errors import CardError, UnsupportedTaskError
 from backmapbench.force_field import TorchForceField, scoring_system
 from backmapbench.reference_models.equivariant_temporal.constraints import Constraints
 from backmapbench.reference_models.equivariant_temporal.nonbonded import Nonbonded
@@ -24,11 +25,17 @@ FARTHEST_NM = 0.012  # per step by forces, beyond what bonds exert; overlaps com
 
 
 def force_field_system(topology: mdtraj.Topology, files: tuple[str, ...]) -> openmm.System:
-    """The molecule in vacuum under OpenMM force-field ``files``. Raises CardError when they do not fit it."""
+    """The molecule in vacuum under OpenMM force-field ``files``. Raises UnsupportedTaskError when they do not fit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "molecule.pdb"
         mdtraj.Trajectory(np.zeros((1, topology.n_atoms, 3)), topology).save_pdb(str(path))
-        return scoring_system(str(path), files)
+        try:
+            return scoring_system(str(path), files)
+        except CardError as error:
+            raise UnsupportedTaskError(
+                f"equivariant-temporal: its force field ({', '.join(files)}) does not fit the molecule; name one that "
+                f"does in the settings: {error.__cause__ or error}"
+            ) from error
 
 
 class Settling:
