@@ -170,6 +170,8 @@ def _draw(
         return None
     if isinstance(row.model, PredictionFolder):
         return prediction[:, sampled.frames] if len(prediction) >= sampled.samples else None
+    if row.info.deterministic:  # it would give the same frames again, sample after sample
+        return np.repeat(prediction[:1, sampled.frames], sampled.samples, axis=0)
     tell(row, f"drawing {sampled.samples} samples of {len(sampled.frames)} frames")
     windows = sampled.windows
     return _ask(task, row, windows.beads, sampled.samples)[:, windows.wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -40,8 +41,8 @@ class Known(Metric):
         return Statistics(self.describe(reference), self.describe(prediction))
 
     def describe(self, frames: Frames) -> dict[str, Additive]:
-        """Additive statistics of one side."""
-        raise NotImplementedError
+        """Additive statistics of one side; a metric of pairs has none and overrides ``statistics``."""
+        raise TypeError(f"{type(self).__name__} is a metric of pairs; neither side has statistics of its own")
 
 
 class MeanDeviation(Known):
@@ -121,9 +122,9 @@ class Binned(Known):
         expected, found = (np.asarray(part["counts"]) for part in (statistics.reference, statistics.prediction))
         return {self.id: self.between(expected + PSEUDO_COUNT, found + PSEUDO_COUNT)}
 
+    @abstractmethod
     def between(self, expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
         """The distance of two histograms (bins,)."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
