@@ -16,6 +16,8 @@ SHORTEST_NM = 0.11
 FIRM, SOFT = 200.0, 0.1  # weight of the limits against squared moves, at the end and at the start
 NUDGE_NM = 0.005
 CROWD = 3.0  # limits that an atom misses at once; steps are as long as is stable with so many
+WATCHED_NM = 0.1  # beyond the limit of a pair: nearer ones are looked at, until an atom has moved half of it
+TINY_NM = 1e-9  # in place of lengths of 0
 FRAMES = 32  # at once
 
 
@@ -66,20 +68,38 @@ class Contacts:
         # Atoms in one place have no direction to part in, and a fixed one gives the same structure every time.
         nudge = torch.randn(atoms.shape[1:], generator=torch.Generator().manual_seed(0), dtype=atoms.dtype)
         at = atoms + NUDGE_NM * nudge
+        noted, pairs = at, self._near(at)
         for step in range(steps):
             weight = SOFT * (FIRM / SOFT) ** (step / max(1, steps - 1))
-            tried = at.detach().requires_grad_()
-            with torch.enable_grad():
-                loss = (tried - atoms).square().sum() + weight * self._misses(tried)
-            (slope,) = torch.autograd.grad(loss, tried)
+            if float((at - noted).square().sum(-1).max()) > (WATCHED_NM / 2) ** 2:
+                noted, pairs = at, self._near(at)
+            slope = 2 * (at - atoms) + weight * self._slope(at, *pairs)
             at = at - 0.5 / (1 + CROWD * weight) * slope
         return at
 
-    def _misses(self, atoms: Tensor) -> Tensor:
-        near = (self.nearest - torch.cdist(atoms, atoms)).clamp_min(0).square().sum() / 2
-        lengths = self._lengths(atoms)
-        long = (lengths - self.furthest).clamp_min(0).square().sum()
-        return near + long + (SHORTEST_NM - lengths).clamp_min(0).square().sum()
+    def _near(self, atoms: Tensor) -> tuple[Tensor, Tensor]:
+        """Pairs that may come too near before an atom has moved half of ``WATCHED_NM``, and their limits.
+
+        Frames stand one after another: (pairs, 2) of atoms numbered through all frames, and (pairs,), nm.
+        """
+        watched = (self.nearest + WATCHED_NM).triu(1) * (self.nearest > 0)
+        frame, first, second = torch.nonzero(torch.cdist(atoms, atoms) < watched, as_tuple=True)
+        offset = frame * atoms.shape[1]
+        return torch.stack([first + offset, second + offset], -1), self.nearest[first, second].to(atoms.dtype)
+
+    def _slope(self, atoms: Tensor, pairs: Tensor, nearest: Tensor) -> Tensor:
+        """Of the sum of squared misses, by the atoms: nearest distances of ``pairs``, and lengths of bonds."""
+        flat = atoms.reshape(-1, 3)
+        apart = flat[pairs[:, 0]] - flat[pairs[:, 1]]
+        distance = apart.norm(dim=-1)
+        push = apart * (-2 * (nearest - distance).clamp_min(0) / distance.clamp_min(TINY_NM))[:, None]
+        slope = torch.zeros_like(flat).index_add_(0, pairs[:, 0], push).index_add_(0, pairs[:, 1], -push)
+        slope = slope.view(atoms.shape)
+        bond = atoms[:, self.bonds[:, 0]] - atoms[:, self.bonds[:, 1]]
+        lengths = bond.norm(dim=-1)
+        miss = (lengths - self.furthest).clamp_min(0) - (SHORTEST_NM - lengths).clamp_min(0)
+        pull = bond * (2 * miss / lengths.clamp_min(TINY_NM))[..., None]
+        return slope.index_add_(1, self.bonds[:, 0], pull).index_add_(1, self.bonds[:, 1], -pull)
 
     def _lengths(self, atoms: Tensor) -> Tensor:
         lengths: Tensor = (atoms[:, self.bonds[:, 0]] - atoms[:, self.bonds[:, 1]]).norm(dim=-1)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from backmapbench.reference_models.chain_flow import contacts
 from backmapbench.reference_models.chain_flow.axes import frame_of
 from backmapbench.reference_models.chain_flow.contacts import Contacts
 from backmapbench.reference_models.chain_flow.partitions import draw_partition
@@ -130,3 +131,14 @@ def test_atoms_in_one_place_are_parted_by_little(villin):
     assert float(contacts.broken(parted).max()) < 0.02 * float(contacts.broken(collapsed).min())
     assert float((parted - collapsed).square().sum(-1).mean().sqrt()) < 0.2
     assert torch.equal(parted, contacts.spread(collapsed, 100))
+
+
+def test_pairs_out_of_sight_change_nothing(villin, monkeypatch):
+    topology, frames = villin
+    made = Contacts.of(topology)
+    atoms = torch.from_numpy(frames.positions[:3].astype(np.float64))
+    blurred = 0.3 * atoms + 0.7 * atoms.mean(1, keepdim=True)
+    nearby = made.spread(blurred, 60)
+    assert float((nearby - blurred).norm(dim=-1).max()) > contacts.WATCHED_NM  # pairs came into sight on the way
+    monkeypatch.setattr(contacts, "WATCHED_NM", 100.0)
+    torch.testing.assert_close(nearby, made.spread(blurred, 60), rtol=0, atol=1e-9)
