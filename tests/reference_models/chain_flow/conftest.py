@@ -30,15 +30,6 @@ SMALL = (
 )
 
 
-def of_residues(topology, assignment):
-    """System whose beads are centres of the heavy atoms of residues: ``assignment`` names the bead of each."""
-    beads = [[] for _ in range(max(assignment) + 1)]
-    for atom in topology.atoms:
-        beads[assignment[atom.residue.index]].append(atom.index)
-    names = [f"B{number}" for number in range(len(beads))]
-    return System(topology, CoarseMapping.from_groups(beads, topology.n_atoms, names), 300.0)
-
-
 def independent(positions):
     return Trajectories(np.asarray(positions, dtype=np.float32), (1,) * len(positions), None)
 
@@ -55,7 +46,9 @@ def villin_set(villin):
     """(system of 5 beads, TrainingSet)."""
     topology, frames = villin
     parts = [independent(frames.positions[part]) for part in (slice(0, 40), slice(40, None))]
-    return of_residues(topology, [residue // 7 for residue in range(35)]), TrainingSet(*parts)
+    groups = [[atom.index for atom in topology.atoms if atom.residue.index // 7 == bead] for bead in range(5)]
+    mapping = CoarseMapping.from_groups(groups, topology.n_atoms, [f"B{bead}" for bead in range(5)])
+    return System(topology, mapping, 300.0), TrainingSet(*parts)
 
 
 @pytest.fixture(scope="session")
