@@ -20,7 +20,12 @@ SCORING_CODE = (
     "metrics",
     "coarse_graining",
     "force_field",
-    "tasks",
+    "tasks/beads",
+    "tasks/card.py",
+    "tasks/hidden.py",
+    "tasks/mappings.py",
+    "tasks/metric_sets.toml",
+    "tasks/task.py",
     "blocks.py",
     "bootstrap.py",
     "conditional.py",
@@ -33,7 +38,7 @@ SCORING_CODE = (
     "submissions",
     "superposition.py",
 )
-"""Files and folders of the package that turn a model and a task into scores."""
+"""Files and folders of the package that turn a model and a task into scores; cards are in the key of their records."""
 READING_CODE = (
     "catalogue.py",
     "codec.py",

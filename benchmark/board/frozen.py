@@ -6,6 +6,7 @@ control rows of a board.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from backmapbench.files import atomic_write
 from backmapbench.tasks.card import CARDS
 
 FOLDER = CARDS / "frozen"
+ROUNDING = 1e-9
+"""Two numbers count as the same within this share of them, or of 1."""
 
 
 class _Strict(BaseModel):
@@ -86,11 +89,14 @@ def read_frozen(task: str, version: int, folder: Path = FOLDER) -> Frozen | None
 def write_frozen(content: Frozen, folder: Path = FOLDER) -> Path:
     """Write the yardsticks of a task version, and return the path.
 
-    Raises RecordError where that version is frozen already with other numbers.
+    Numbers that differ from frozen ones by rounding alone leave the file as it is. Raises RecordError where that
+    version is frozen already with other numbers.
     """
     path = frozen_path(content.task, content.version, folder)
     before = read_frozen(content.task, content.version, folder)
-    if before is not None and before != content:
+    if before is not None:
+        if _alike(before.model_dump(), content.model_dump()):
+            return path
         raise RecordError(
             f"{path}: version {content.version} of {content.task} is frozen with other numbers; "
             "raise the version in the task card and run its controls again"
@@ -98,3 +104,14 @@ def write_frozen(content: Frozen, folder: Path = FOLDER) -> Path:
     with atomic_write(path) as handle:
         tomli_w.dump(content.model_dump(mode="json", exclude_none=True), handle)
     return path
+
+
+def _alike(one: object, other: object) -> bool:
+    """Whether two dumped models are the same but for rounding, which differs from machine to machine."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return one == other

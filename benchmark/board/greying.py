@@ -29,6 +29,8 @@ NULLS = {
 metric's table); every other metric has ``DEFAULT_NULL``. Metrics of several samples take bead centre: jitter is one."""
 NEEDED = ("oracle", "fresh-md", "bead-centre", "shuffled", "mirror", "jitter-0.05", "jitter-0.1", "jitter-0.3")
 """Controls without which greying is incomplete."""
+TRUE = ("oracle", "fresh-md", "conditional-md")
+"""Controls that cannot be bettered: only where one of them scores as the others do, nothing can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,12 @@ def scale(board: Board, score: str) -> float:
 def _uninformative(board: Board, score: ScoreInfo) -> Grey | None:
     if missing_controls(board):
         return None
-    cells = [row.cells[score.id] for row in board.rows if row.control]
-    if any(cell.status not in ("ok", "no pair", "not applicable") for cell in cells):
+    cells = {row.name: row.cells[score.id] for row in board.rows if row.control}
+    if any(cell.status not in ("ok", "no pair", "not applicable") for cell in cells.values()):
         return None
-    values = [cell.value for cell in cells if cell.status == "ok"]
-    if len(values) < 2 or np.ptp(values) > TOLERANCE * scale(board, score.id):
+    known = {name: cell.value for name, cell in cells.items() if cell.status == "ok"}
+    values = list(known.values())
+    if len(values) < 2 or not known.keys() & set(TRUE) or np.ptp(values) > TOLERANCE * scale(board, score.id):
         return None
     return Grey(
         "uninformative",

@@ -59,6 +59,18 @@ def test_a_control_that_a_score_does_not_apply_to_says_nothing_of_the_column(tmp
     assert causes(tmp_path)["clash_percent"] == ["uninformative"]
 
 
+def test_a_score_of_poor_controls_alone_is_not_uninformative(tmp_path, kit):
+    """Where nothing true has a value, as calibration without conditional MD, the poor ones being equal says nothing."""
+    true = [name for name in kit.CONTROLS if name in greying.TRUE]
+    kit.write_controls(tmp_path, without=true)
+    entry = {"clash_percent": MetricEntry(version=1, status="not applicable", reason="one sample")}
+    for name in true:
+        values = {metric: row[0] for metric, row in kit.VALUES.items()}
+        record = kit.write_row(tmp_path, name, values)
+        kit.write_row(tmp_path, name, values, metrics=record.metrics | entry)
+    assert "clash_percent" not in causes(tmp_path)
+
+
 def test_bead_consistency_is_never_greyed(tmp_path, kit):
     kit.write_controls(tmp_path, cg_consistency_angstrom=(0.0,) * 9)
     assert "cg_consistency_angstrom" not in causes(tmp_path)

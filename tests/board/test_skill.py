@@ -164,6 +164,17 @@ def test_a_frozen_version_does_not_change(tmp_path, kit):
     assert read_frozen(board.task, board.version + 1, tmp_path) is None
 
 
+def test_rounding_of_another_machine_leaves_what_is_frozen(tmp_path, kit):
+    kit.write_controls(tmp_path / "records")
+    (board,) = collect(tmp_path / "records")
+    path = write_frozen(frozen_of(board), tmp_path)
+    written = path.read_bytes()
+    assert write_frozen(frozen_of(board, null=100.0 * (1 + 1e-13)), tmp_path) == path
+    assert path.read_bytes() == written
+    with pytest.raises(RecordError, match="raise the version"):
+        write_frozen(frozen_of(board, null=100.0 * (1 + 1e-7)), tmp_path)
+
+
 def test_the_command_freezes_the_boards_of_a_folder(tmp_path, kit, capsys):
     kit.write_controls(tmp_path / "records")
     freeze(tmp_path / "records", None, tmp_path / "frozen", as_json=True)
