@@ -165,8 +165,9 @@ def test_the_package_s_own_claims_are_judged_without_any_of_their_rows(written, 
     folder, _ = written
     data = json.loads(write_claims(folder, tmp_path / "page")[2].read_text(encoding="utf-8"))
     assert [paper["paper"] for paper in data["papers"]] == ["kementzidis2025", "shmilovich2022"]
-    verdicts = {claim["verdict"] for paper in data["papers"] for claim in paper["claims"]}
-    assert verdicts == {"cannot tell"}
+    claims = [claim for paper in data["papers"] for claim in paper["claims"]]
+    # What training cost is said by the weights, not by rows.
+    assert {claim["verdict"] for claim in claims if claim["id"] != "cheaper"} == {"cannot tell"}
     assert not (folder / "claims.html").exists()
 
 
